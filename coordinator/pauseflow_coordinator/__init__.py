@@ -1,0 +1,1 @@
+"""The process that keeps runs going: timers, reclaim, expiry, sampling."""

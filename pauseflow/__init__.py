@@ -1,0 +1,1 @@
+"""pauseflow: data flows whose stages pause anywhere and go on on any worker."""

@@ -1,0 +1,231 @@
+"""Every error that pauseflow raises, as one tree.
+
+A message says what happened, where, and what to do about it.
+
+```
+PauseflowError
+├── FlowDefinitionError      the flow can't work as it is written; found when it is built
+│   └── NotResumable         a generator that can't be written down at its yields
+├── AppError                 the app module can't be found, imported, or has no such flow
+├── SettingsError            an option or environment variable makes no sense
+├── CodecError
+│   ├── NotSerializable      a value has no encoding
+│   └── MalformedData        bytes that are not a value
+├── FrameError
+│   ├── CaptureError         a live local of a paused frame has no encoding
+│   └── ForeignFrame         a frame made by other code
+├── StageFailed              a stage's own exception, with its place
+└── StoreError
+    ├── ServerUnreachable    nothing answers at the address
+    ├── ServerRefused        wrong password, missing rights, a replica, not Redis at all
+    ├── ServerFull           maxmemory is reached; it goes on when there is room
+    ├── UnknownRun
+    ├── RunConflict          this run id was used for another flow or input
+    ├── RunNotOpen           an append to a run whose input is closed
+    ├── FeedGap              an append beyond the position that the run has reached
+    ├── ResultsDropped       results that were read before, and made room for others
+    └── RunFailed            the run halted, or was cancelled, before it was done
+```
+
+`PauseFlow` is not an error and not part of this tree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PauseflowError(Exception):
+    """The root: catch this to catch every error of pauseflow's own."""
+
+
+class FlowDefinitionError(PauseflowError):
+    """The flow can't work as it is written. Raised while it is built, never later."""
+
+
+class NotResumable(FlowDefinitionError):
+    """A generator that can't be stopped and written down at its yields.
+
+    Args:
+        reason: what stands in the way, one clause.
+        instead: what to write instead, one sentence.
+        file: where the function's source is, if it has any.
+        line: 1-based line in `file`, 0 if unknown.
+    """
+
+    def __init__(self, reason: str, *, instead: str, file: str | Path = "?", line: int = 0) -> None:
+        self.reason = reason
+        self.instead = instead
+        self.file = str(file)
+        self.line = line
+        super().__init__(f"{self.file}:{line}: {reason}. {instead}")
+
+
+class AppError(PauseflowError):
+    """The app module can't be found or imported, or it has no such flow or stage."""
+
+
+class SettingsError(PauseflowError):
+    """An option, an environment variable or a setting that makes no sense."""
+
+
+class CodecError(PauseflowError):
+    """Encoding or decoding went wrong."""
+
+
+class NotSerializable(CodecError):
+    """A value has no encoding.
+
+    Args:
+        type_name: the qualified name of the type that has none.
+        path: where inside the record it stands, such as `['user'].address[2]`; empty for the record.
+        stage: the stage that emitted the record, if known.
+        key: the record's key, if known.
+        reason: more than "this type has no encoding", where there is more to say.
+    """
+
+    def __init__(
+        self,
+        type_name: str,
+        *,
+        path: str = "",
+        stage: str = "",
+        key: str = "",
+        reason: str = "",
+    ) -> None:
+        self.type_name = type_name
+        self.path = path
+        self.stage = stage
+        self.key = key
+        self.reason = reason
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        where = f"record{self.path}"
+        if self.stage:
+            where += f", emitted by stage {self.stage!r}"
+        if self.key:
+            where += f", record key {self.key!r}"
+        why = self.reason or f"{self.type_name} has no encoding"
+        return (
+            f"cannot encode {where}: {why}. Emit plain data, or register the class "
+            f"with @pauseflow.register"
+        )
+
+    def at(self, *, stage: str, key: str) -> NotSerializable:
+        """The same error, with the place that only the caller knows."""
+        return NotSerializable(
+            self.type_name, path=self.path, stage=stage, key=key, reason=self.reason
+        )
+
+
+class MalformedData(CodecError):
+    """Bytes that are not a value: damaged, truncated, hostile, or of a newer format."""
+
+
+class FrameError(PauseflowError):
+    """A paused frame can't be written down or taken up."""
+
+
+class CaptureError(FrameError):
+    """A live local of a paused frame has no encoding.
+
+    Args:
+        local: the name of the local variable.
+        type_name: the type of the value that it holds.
+        file: the function's source file.
+        line: the line where the frame stands.
+        reason: what the codec said.
+    """
+
+    def __init__(self, local: str, type_name: str, *, file: str, line: int, reason: str) -> None:
+        self.local = local
+        self.type_name = type_name
+        self.file = file
+        self.line = line
+        super().__init__(
+            f"{file}:{line}: paused here, but the local {local!r} ({type_name}) can't be written "
+            f"down: {reason}. Don't hold it across the pause (open it in a `with` block, or `del` "
+            f"it before), register its class with @pauseflow.register, or wrap an iterator in "
+            f"replayable(...)"
+        )
+
+
+class ForeignFrame(FrameError):
+    """A frame made by other code: it is kept until a worker has that code, or a migration.
+
+    Args:
+        function: the function's name.
+        frame_fingerprint: of the code that made the frame.
+        code_fingerprint: of the code that was asked to take it up; empty if there is none.
+    """
+
+    def __init__(self, function: str, *, frame_fingerprint: str, code_fingerprint: str) -> None:
+        self.function = function
+        self.frame_fingerprint = frame_fingerprint
+        self.code_fingerprint = code_fingerprint
+        have = (
+            f"this code is {code_fingerprint}"
+            if code_fingerprint
+            else "this app has no such function"
+        )
+        super().__init__(
+            f"the frame of {function!r} was made by code {frame_fingerprint}, and {have}. Run a "
+            f"worker with that code, or declare migrate= on the stage"
+        )
+
+
+class StageFailed(PauseflowError):
+    """A stage's own exception, with its place. The exception is its `__cause__`.
+
+    Args:
+        stage: the stage's name.
+        key: the key of the record that it failed on.
+        error: the exception's type and text.
+    """
+
+    def __init__(self, stage: str, key: str, error: str) -> None:
+        self.stage = stage
+        self.key = key
+        self.error = error
+        super().__init__(f"stage {stage!r} failed on record {key!r}: {error}")
+
+
+class StoreError(PauseflowError):
+    """Something about the server, or about what it holds."""
+
+
+class ServerUnreachable(StoreError):
+    """Nothing answers at the address, or the connection was lost and did not come back."""
+
+
+class ServerRefused(StoreError):
+    """A server answers, but not to us: password, rights, a read-only replica, not Redis at all."""
+
+
+class ServerFull(StoreError):
+    """The server has reached its maxmemory. Nothing was written; it goes on when there is room."""
+
+
+class UnknownRun(StoreError):
+    """No run has this id: it was never submitted, or it has expired."""
+
+
+class RunConflict(StoreError):
+    """This run id was used before, for another flow or another input."""
+
+
+class RunNotOpen(StoreError):
+    """An append to a run whose input is closed."""
+
+
+class FeedGap(StoreError):
+    """An append beyond the position that the run has reached: records between are missing."""
+
+
+class ResultsDropped(StoreError):
+    """Results that a reader has read before, and that have made room for later ones."""
+
+
+class RunFailed(StoreError):
+    """The run halted or was cancelled before it was done."""

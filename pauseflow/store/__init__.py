@@ -1,0 +1,1 @@
+"""Redis behind typed methods: nothing outside this package imports redis."""

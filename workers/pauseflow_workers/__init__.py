@@ -1,0 +1,1 @@
+"""The process that runs stages: read, run, commit, heartbeat."""
