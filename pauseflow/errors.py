@@ -78,7 +78,8 @@ class NotSerializable(CodecError):
 
     Args:
         type_name: the qualified name of the type that has none.
-        path: where inside the record it stands, such as `['user'].address[2]`; empty for the record.
+        path: where inside the record it stands, such as `["user"].address[2]`; empty for the
+            record itself.
         stage: the stage that emitted the record, if known.
         key: the record's key, if known.
         reason: more than "this type has no encoding", where there is more to say.
