@@ -6,7 +6,8 @@ A message says what happened, where, and what to do about it.
 PauseflowError
 ├── FlowDefinitionError      the flow can't work as it is written; found when it is built
 │   └── NotResumable         a generator that can't be written down at its yields
-├── AppError                 the app module can't be found, imported, or has no such flow
+├── AppError                 the app module can't be found or imported
+│   └── UnknownName          the app has no flow or stage of this name
 ├── SettingsError            an option or environment variable makes no sense
 ├── CodecError
 │   ├── NotSerializable      a value has no encoding
@@ -62,7 +63,11 @@ class NotResumable(FlowDefinitionError):
 
 
 class AppError(PauseflowError):
-    """The app module can't be found or imported, or it has no such flow or stage."""
+    """The app module can't be found or imported, or two of its flows have one name."""
+
+
+class UnknownName(AppError):
+    """The app has no flow, or the flow has no stage, of this name."""
 
 
 class SettingsError(PauseflowError):
