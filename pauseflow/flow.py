@@ -1,0 +1,247 @@
+"""Flow: how a flow is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
+
+from pauseflow.declaration import (
+    Options,
+    check_name,
+    declare,
+    declare_finished,
+    require_callable_migrations,
+)
+from pauseflow.errors import FlowDefinitionError
+from pauseflow.graph import Graph, Kind
+from pauseflow.pause import PauseFlow
+from pauseflow.plan import Plan
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class End:
+    """The end of a line: what `each` returns. Nothing follows it."""
+
+    __slots__ = ("_stage", "flow")
+
+    def __init__(self, flow: Flow, stage: str) -> None:
+        self.flow = flow
+        self._stage = stage
+
+    if not TYPE_CHECKING:  # a type checker should go on to find .map on it an error
+
+        def __getattr__(self, attribute: str) -> object:
+            if attribute in {"map", "filter", "branch", "each"}:
+                raise FlowDefinitionError(
+                    f"stage {self._stage!r} is an each, which emits nothing, so .{attribute} can't "
+                    f"follow it: put .{attribute}(...) before it, or make it a map that returns "
+                    f"its record"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
+
+    def __repr__(self) -> str:
+        return f"<end of flow {self.flow.name!r} after {self._stage!r}>"
+
+
+class Stream(Generic[T]):
+    """A handle: the records that come out of a stage, for the next one to take.
+
+    `T` is the type of those records, so a type checker follows them down the flow.
+    """
+
+    def __init__(self, flow: Flow, plan: Plan, after: str | None) -> None:
+        self._flow = flow
+        self._plan = plan
+        self._after = after
+
+    @property
+    def flow(self) -> Flow:
+        """The flow that this handle is a part of."""
+        return self._flow
+
+    @overload
+    def map(self, fn: Callable[[T], Awaitable[R]], **options: Unpack[Options]) -> Stream[R]: ...
+
+    @overload
+    def map(self, fn: Callable[[T], R], **options: Unpack[Options]) -> Stream[R]: ...
+
+    def map(self, fn: Callable[[T], Any], **options: Unpack[Options]) -> Stream[Any]:
+        """Call `fn` with each record; what it returns goes on. None is a record like any other.
+
+        Args:
+            fn: a function, `async def` function, class or other callable of one record.
+            **options: see `Options`.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+        """
+        return Stream(self._flow, self._plan, self._add(Kind.MAP, fn, options))
+
+    def filter(self, fn: Callable[[T], object], **options: Unpack[Options]) -> Stream[T]:
+        """Call `fn` with each record; the record goes on if the answer is true.
+
+        Args:
+            fn: a function, `async def` function or other callable of one record.
+            **options: see `Options`.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+        """
+        return Stream(self._flow, self._plan, self._add(Kind.FILTER, fn, options))
+
+    def each(self, fn: Callable[[T], object], **options: Unpack[Options]) -> End:
+        """Call `fn` with each record, for its effect, at the end of the line.
+
+        Records come one after the other in order (`sequential=True`), unless `ordered=False`,
+        `window=`, `concurrency=` or `threads=` say otherwise. What `fn` returns is dropped.
+
+        Args:
+            fn: a function, `async def` function or other callable of one record.
+            **options: see `Options`.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+        """
+        return End(self._flow, self._add(Kind.EACH, fn, options))
+
+    def branch(
+        self,
+        fn: Callable[
+            [T],
+            Iterable[R | PauseFlow]
+            | AsyncIterable[R | PauseFlow]
+            | Coroutine[Any, Any, Iterable[R]],
+        ],
+        *,
+        finished: Callable[[], object] | Callable[[T], object] | None = None,
+        strict: bool = False,
+        migrate: Mapping[str, Callable[..., Any]] | None = None,
+        **options: Unpack[Options],
+    ) -> Stream[R]:
+        """Call `fn` with each record; each value of the series that it gives goes on.
+
+        Args:
+            fn: a generator function, an iterator class, a function that returns an iterable, or
+                an `async def` of these. Not a str, bytes or dict: that is refused when it runs.
+            finished: called when everything that descends from one record has left the line; with
+                that record if it has a parameter without a default, else with nothing.
+            strict: refuse a generator that can't be written down at its yields, which otherwise is
+                resumed by running it again and skipping what it has emitted.
+            migrate: for frames made by older code: its fingerprint, and a function from the old
+                locals to the new call's arguments.
+            **options: see `Options`.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+        """
+        from pauseflow.resumable.series import Series  # noqa: PLC0415 # only branches need ast
+
+        stage = declare(Kind.BRANCH, fn, options, extra=("finished", "strict", "migrate"))
+        require_callable_migrations(stage.name, migrate)
+        over = None if finished is None else declare_finished(stage, finished)
+        stage = replace(
+            stage,
+            series=Series(fn, strict=strict, migrate=migrate),
+            marks=over is not None,
+            takes_value=over is not None and over.takes_value,
+        )
+        self._plan.add(stage, after=self._after, finished=over)
+        return Stream(self._flow, self._plan, stage.name)
+
+    def _add(self, kind: Kind, fn: object, options: Mapping[str, Any]) -> str:
+        stage = declare(kind, fn, options)
+        self._plan.add(stage, after=self._after)
+        return stage.name
+
+    def __repr__(self) -> str:
+        return f"<records of {self._after!r} in flow {self._flow.name!r}>"
+
+
+class Flow(Stream[Any]):
+    """A named graph of stages.
+
+    ```python
+    flow = Flow("orders")
+    flow.branch(pages).map(parse).filter(is_open).each(ship)
+    ```
+
+    Stages are added with `map`, `filter`, `branch` and `each`; each returns a handle that the next
+    one is called on. A flow is complete when it is first run, submitted, or asked for its graph:
+    from then on it never changes.
+
+    Args:
+        name: how it is called in Redis and on the command line.
+
+    Raises:
+        FlowDefinitionError: that is no name.
+    """
+
+    def __init__(self, name: str) -> None:
+        if callable(name):
+            raise FlowDefinitionError("Flow(...) takes a name first: Flow('orders').map(function)")
+        self.name = check_name(name, "a flow")
+        super().__init__(self, Plan(self.name), None)
+
+    @property
+    def graph(self) -> Graph:
+        """The stages and where their outputs go.
+
+        Raises:
+            FlowDefinitionError: the flow has no stages.
+        """
+        return self._plan.graph()
+
+    def run(
+        self,
+        value: object,
+        *,
+        run_id: str = "local",
+        isolate: bool = True,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> list[Any]:
+        """Run the flow on one record in this process, without Redis, and return all results.
+
+        The results are those of a submitted run, in the same order, and records pass through the
+        same encoding between stages. One record at a time goes down the flow, all the way.
+
+        Args:
+            value: the input record.
+            run_id: what `current().run_id` says.
+            isolate: False leaves out the encoding, for speed: stages then share objects.
+            sleep: waits that many seconds, for pauses with a time.
+
+        Raises:
+            StageFailed: a stage raised; its exception is the `__cause__`.
+            NotSerializable: a stage emitted what has no encoding.
+            FlowDefinitionError: the flow has no stages.
+        """
+        return list(self.iter(value, run_id=run_id, isolate=isolate, sleep=sleep))
+
+    def iter(
+        self,
+        value: object,
+        *,
+        run_id: str = "local",
+        isolate: bool = True,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> Iterator[Any]:
+        """Like `run`, but results come as they are made: nothing runs before one is asked for."""
+        from pauseflow.local import LocalRun  # noqa: PLC0415 # building a flow needs no runners
+
+        run = LocalRun(self.graph, run_id=run_id, isolate=isolate, sleep=sleep)
+        return run.results(value)
+
+    def __repr__(self) -> str:
+        return f"Flow({self.name!r}: {' > '.join(self._plan.names()) or 'no stages yet'})"

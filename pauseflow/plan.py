@@ -1,0 +1,127 @@
+"""A flow while it is being written: stages as they were declared, and what follows what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pauseflow.errors import FlowDefinitionError
+from pauseflow.graph import Graph, Kind, Outlet, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    stage: Stage
+    after: str | None
+    finished: Stage | None
+
+
+class Plan:
+    """Collects stages, refuses what can't work, and makes the graph.
+
+    Args:
+        name: the flow's name.
+    """
+
+    __slots__ = ("_declared", "_followed_by", "_graph", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._declared: dict[str, _Declared] = {}
+        self._followed_by: dict[str | None, str] = {}
+        self._graph: Graph | None = None
+
+    def add(self, stage: Stage, *, after: str | None, finished: Stage | None = None) -> None:
+        """Put a stage after another, or at the beginning.
+
+        Args:
+            stage: the new stage.
+            after: the name of the stage above; None for the beginning.
+            finished: what runs when a series of `stage`, a branch, is over.
+
+        Raises:
+            FlowDefinitionError: the flow can't be continued like this.
+        """
+        if self._graph is not None:
+            raise FlowDefinitionError(
+                f"flow {self.name!r} is in use already, so stage {stage.name!r} comes too late: "
+                f"add all stages before the flow is run or submitted"
+            )
+        self._check_unique(stage.name)
+        if finished is not None:
+            self._check_unique(finished.name)
+        if after in self._followed_by:
+            where = "the beginning" if after is None else f"stage {after!r}"
+            raise FlowDefinitionError(
+                f"flow {self.name!r}: {where} is followed by {self._followed_by[after]!r}, so "
+                f"{stage.name!r} can't follow it too: one stage after another is all that works "
+                f"so far. Continue from the handle that the last call returned"
+            )
+        if not stage.ordered:
+            self._check_may_be_unordered(stage, after)
+        self._declared[stage.name] = _Declared(stage, after, finished)
+        self._followed_by[after] = stage.name
+
+    def graph(self) -> Graph:
+        """The finished graph; no stage can be added from then on.
+
+        Raises:
+            FlowDefinitionError: the flow has no stages.
+        """
+        if self._graph is None:
+            self._graph = self._build()
+        return self._graph
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the stages so far, as declared."""
+        return tuple(self._declared)
+
+    def _check_unique(self, name: str) -> None:
+        taken = set(self._declared)
+        taken.update(given.finished.name for given in self._declared.values() if given.finished)
+        if name in taken:
+            raise FlowDefinitionError(
+                f"flow {self.name!r}: two stages are called {name!r}: give one a name=..."
+            )
+
+    def _check_may_be_unordered(self, stage: Stage, after: str | None) -> None:
+        above = after
+        while above is not None:
+            declared = self._declared[above]
+            if declared.finished is not None:
+                raise FlowDefinitionError(
+                    f"flow {self.name!r}: stage {stage.name!r} is ordered=False, and comes after "
+                    f"branch {above!r} with finished=, which could then not tell when its series "
+                    f"is over: leave out ordered=False, or finished="
+                )
+            above = declared.after
+
+    def _build(self) -> Graph:
+        stages = [given.stage for given in self._declared.values()]
+        outlets: dict[str, list[Outlet]] = {stage.name: [] for stage in stages}
+        for source, target in self._followed_by.items():
+            if source is not None:
+                outlets[source].append(Outlet(target))
+        for stage in stages:
+            if stage.name not in self._followed_by:
+                stages += self._end_line(stage, outlets)
+        return Graph(
+            self.name, stages, {name: tuple(leads_to) for name, leads_to in outlets.items()}
+        )
+
+    def _end_line(self, last: Stage, outlets: dict[str, list[Outlet]]) -> list[Stage]:
+        """Records of the last stage are results, and its markers go through each finished."""
+        if last.kind is not Kind.EACH:
+            outlets[last.name].append(Outlet(None, records=True, markers=False))
+        chain: list[Stage] = []
+        above: str | None = last.name
+        while above is not None:  # upwards, so that the innermost branch comes first
+            declared = self._declared[above]
+            if declared.finished is not None:
+                chain.append(declared.finished)
+            above = declared.after
+        source = last.name
+        for finished in chain:
+            outlets[source].append(Outlet(finished.name, records=False, markers=True))
+            outlets[finished.name] = []
+            source = finished.name
+        return chain

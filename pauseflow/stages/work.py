@@ -1,0 +1,200 @@
+"""What a runner is given, what it gives back, and how long it may take.
+
+A worker decodes an entry to `Work`, makes a `Budget` for the slice, and commits the `Outcome`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeAlias
+
+from pauseflow.pause import PauseFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST_STRIDE = 1024
+"""Records between two looks at the clock, at most."""
+
+SHORT_STRIDE_SECONDS = 0.0005
+LONG_STRIDE_SECONDS = 0.002
+
+
+@dataclass(slots=True)
+class Work:
+    """One chunk, or what is left of one, for one stage.
+
+    Attributes:
+        run: the run's id.
+        ordinal: of `items[0]` at this stage, counted over records and markers.
+        items: records, and `codec.Marker` objects among them if and only if `marked`.
+        frames: for an index into `items`, the frame of a record that is half done.
+        marked: there are markers among the items.
+        attempt: 0 the first time, and one more after each failure. A pause is not a failure.
+    """
+
+    run: str
+    ordinal: int
+    items: list[object]
+    frames: dict[int, bytes] = field(default_factory=dict)
+    marked: bool = False
+    attempt: int = 0
+
+
+class Budget:
+    """How long a slice may take. One is made for each slice.
+
+    A runner looks at it every `stride` records, and at least one record is done whatever the
+    budget says. The stride follows what the records cost: it doubles while a stride takes less
+    than half a millisecond.
+
+    Args:
+        seconds: from now until the slice is over.
+        max_outputs: the slice is also over when this many outputs are there (about: a stride may
+            pass it).
+        stride: records before the first look at the clock; what the stage took last time is a
+            good start.
+        grace: seconds that records in flight get after `stop`, before they are given up.
+        clock: seconds, never going back.
+    """
+
+    __slots__ = (
+        "_callbacks", "_clock", "_looked", "_mutex", "deadline", "grace", "max_outputs",
+        "stopping", "stride",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        seconds: float = 0.05,
+        *,
+        max_outputs: int = 4096,
+        stride: int = 1,
+        grace: float = 0.3,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._clock = clock
+        self._looked = clock()
+        self._callbacks: list[Callable[[], object]] = []
+        # Reentrant: a signal handler may call stop() while its own thread is inside on_stop().
+        self._mutex = threading.RLock()
+        self.deadline = self._looked + seconds
+        self.grace = grace
+        self.max_outputs = max_outputs
+        self.stride = max(1, min(stride, LONGEST_STRIDE))
+        self.stopping = False
+
+    def spent(self, outputs: int) -> bool:
+        """Whether the slice is over.
+
+        Args:
+            outputs: how many outputs the slice has so far.
+        """
+        now = self._clock()
+        took = now - self._looked
+        self._looked = now
+        if took < SHORT_STRIDE_SECONDS:
+            self.stride = min(self.stride * 2, LONGEST_STRIDE)
+        elif took > LONG_STRIDE_SECONDS and self.stride > 1:
+            self.stride //= 2
+        return self.stopping or now >= self.deadline or outputs >= self.max_outputs
+
+    def left(self) -> float:
+        """Seconds until the deadline; zero when it has passed."""
+        return max(0.0, self.deadline - self._clock())
+
+    def stop(self) -> None:
+        """End the slice at the next record or yield. For any thread, and for a signal handler."""
+        with self._mutex:
+            self.stopping = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def on_stop(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Have `callback` called by `stop`, from its thread, while the block runs.
+
+        It is called at once if the budget is stopping already. It must be quick and not raise.
+        """
+        with self._mutex:
+            self._callbacks.append(callback)
+            stopping = self.stopping
+        if stopping:
+            callback()
+        try:
+            yield
+        finally:
+            with self._mutex:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+
+@dataclass(slots=True)
+class Parked:
+    """A record of an unordered stage that paused while its neighbours went on.
+
+    Attributes:
+        index: into `Work.items`.
+        frame: how far it has come; None: from the top.
+        pause: what it asked for.
+    """
+
+    index: int
+    frame: bytes | None
+    pause: PauseFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Every item is done, or parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """The budget is spent: the rest goes on at once, here or elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The first record of the rest asked for a pause (ordered stages)."""
+
+    pause: PauseFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The first record of the rest raised `error`."""
+
+    error: BaseException
+
+
+End: TypeAlias = Done | Sliced | Paused | Failed
+"""How a slice ended: a closed set."""
+
+DONE = Done()
+SLICED = Sliced()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a slice.
+
+    Attributes:
+        outputs: records and markers, in order.
+        marked: there are markers among the outputs.
+        consumed: `items[:consumed]` are done, or parked; the others are the rest.
+        frames: of the rest: an index into `items[consumed:]` and its frame.
+        parked: records of an unordered stage that paused.
+        end: how the slice ended.
+    """
+
+    outputs: list[object]
+    marked: bool
+    consumed: int
+    frames: dict[int, bytes] = field(default_factory=dict)
+    parked: list[Parked] = field(default_factory=list)
+    end: End = DONE
