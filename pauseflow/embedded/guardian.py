@@ -1,0 +1,78 @@
+"""The guardian: the embedded server's parent process, which stops it when nobody uses it any more.
+
+The last user stops the server on its way out. The guardian is for users that are killed: it sleeps
+in the kernel until no lock on users.lock is left. It is run as a file of its own, without
+site-packages, to start in a few milliseconds and stay small:
+
+    python -I -S guardian.py FOLDER BINARY DESCRIPTOR
+
+DESCRIPTOR is the lock on server.lock that the server is to inherit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING or __name__ != "__main__":
+    from pauseflow.embedded.folder import Folder, open_lock
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    from folder import Folder, open_lock
+
+STOP_PATIENCE = 30.0
+
+
+def guard(folder: Folder, binary: str, server_lock: int) -> NoReturn:
+    """Start the server and see to its end. The process ends with it, from `_server_ended`."""
+    signal.signal(signal.SIGCHLD, _server_ended)
+    server = _start(folder, binary, server_lock)
+    os.close(server_lock)
+    users = open_lock(folder.users_lock)
+    while True:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_UN)
+        try:
+            with folder.changing():
+                if not folder.stop_if_unused(users, STOP_PATIENCE):
+                    continue
+        except FileNotFoundError:
+            pass  # the folder was removed
+        # Without its folder the server can't be asked to stop, but a child can always be told.
+        os.kill(server, signal.SIGTERM)
+        while True:
+            signal.pause()
+
+
+def _start(folder: Folder, binary: str, server_lock: int) -> int:
+    log = os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.set_inheritable(server_lock, True)  # noqa: FBT003 - the parameter has no name
+    return os.posix_spawn(
+        binary,
+        [binary, str(folder.config)],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)],
+    )
+
+
+def _server_ended(_signal: int, _frame: FrameType | None) -> None:
+    os.wait()
+    os._exit(0)
+
+
+def main() -> None:
+    """Leave the starter's process group and its terminal, then guard."""
+    path, binary, descriptor = sys.argv[1:]
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    guard(Folder(Path(path)), binary, int(descriptor))
+
+
+if __name__ == "__main__":
+    main()
