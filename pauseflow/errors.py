@@ -11,11 +11,13 @@ PauseflowError
 ├── SettingsError            an option or environment variable makes no sense
 ├── CodecError
 │   ├── NotSerializable      a value has no encoding
-│   └── MalformedData        bytes that are not a value
+│   ├── MalformedData        bytes that are not a value
+│   └── RegistrationError    a class can't be registered like this
 ├── FrameError
 │   ├── CaptureError         a live local of a paused frame has no encoding
 │   └── ForeignFrame         a frame made by other code
 ├── StageFailed              a stage's own exception, with its place
+├── OutsideStage             current() where no stage is running
 └── StoreError
     ├── ServerUnreachable    nothing answers at the address
     ├── ServerRefused        wrong password, missing rights, a replica, not Redis at all
@@ -88,6 +90,7 @@ class NotSerializable(CodecError):
         stage: the stage that emitted the record, if known.
         key: the record's key, if known.
         reason: more than "this type has no encoding", where there is more to say.
+        index: which of several records that were encoded together; -1 if there was one.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class NotSerializable(CodecError):
         stage: str = "",
         key: str = "",
         reason: str = "",
+        index: int = -1,
     ) -> None:
+        self.index = index
         self.type_name = type_name
         self.path = path
         self.stage = stage
@@ -121,12 +126,21 @@ class NotSerializable(CodecError):
     def at(self, *, stage: str, key: str) -> NotSerializable:
         """The same error, with the place that only the caller knows."""
         return NotSerializable(
-            self.type_name, path=self.path, stage=stage, key=key, reason=self.reason
+            self.type_name,
+            path=self.path,
+            stage=stage,
+            key=key,
+            reason=self.reason,
+            index=self.index,
         )
 
 
 class MalformedData(CodecError):
     """Bytes that are not a value: damaged, truncated, hostile, or of a newer format."""
+
+
+class RegistrationError(CodecError):
+    """A class can't be registered like this. Raised where it is registered."""
 
 
 class FrameError(PauseflowError):
@@ -195,6 +209,10 @@ class StageFailed(PauseflowError):
         self.key = key
         self.error = error
         super().__init__(f"stage {stage!r} failed on record {key!r}: {error}")
+
+
+class OutsideStage(PauseflowError):
+    """`current()` was called where no stage is running."""
 
 
 class StoreError(PauseflowError):

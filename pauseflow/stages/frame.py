@@ -1,0 +1,82 @@
+"""What is written down about one record that is half done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pauseflow.codec import decode, encode
+from pauseflow.errors import ForeignFrame, MalformedData
+from pauseflow.pause import PauseFlow
+
+VERSION = b"f1"
+
+
+@dataclass(slots=True)
+class Frame:
+    """How far a record has come at a stage.
+
+    Attributes:
+        series: where its series stands, as `Series.capture` wrote it; None: it wasn't begun.
+        emitted: values that the series has given, `held` included.
+        held: outputs that were made ahead of an earlier record that paused, and wait for it.
+        done: nothing is left to do but to release `held`.
+        wake: seconds since the epoch: a pause that the record asked for ahead of its turn.
+    """
+
+    series: bytes | None = None
+    emitted: int = 0
+    held: list[object] = field(default_factory=list)
+    done: bool = False
+    wake: float | None = None
+
+    def to_bytes(self) -> bytes:
+        """The frame as data.
+
+        Raises:
+            NotSerializable: a held output has no encoding.
+        """
+        return VERSION + encode((self.series, self.emitted, self.held, self.done, self.wake))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Frame:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            MalformedData: it isn't that.
+        """
+        if not data.startswith(VERSION):
+            raise MalformedData("a frame of a record begins with f1, and this does not")
+        match decode(data[len(VERSION) :]):
+            case (
+                bytes() | None as series,
+                int() as emitted,
+                list() as held,
+                bool() as done,
+                float() | None as wake,
+            ):
+                return cls(series, emitted, held, done, wake)
+            case _:
+                raise MalformedData("a frame of a record has parts that it should not have")
+
+    def without_series(self, stage: str) -> Frame:
+        """The frame, for a stage that has no series.
+
+        Raises:
+            ForeignFrame: there is one: the frame was made when the stage was a branch.
+        """
+        if self.series is not None:
+            raise ForeignFrame(
+                stage, frame_fingerprint="of a branch", code_fingerprint="of a function"
+            )
+        return self
+
+    def asleep(self, now: float) -> PauseFlow | None:
+        """The pause that the record asked for, if its time has not come.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        if self.wake is None or self.wake <= now:
+            return None
+        return PauseFlow(at=datetime.fromtimestamp(self.wake, UTC))

@@ -1,0 +1,80 @@
+"""What every runner is: given work and a budget, it gives an outcome."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+
+from pauseflow import __file__ as package_file
+from pauseflow.context import Place
+from pauseflow.graph import Stage
+from pauseflow.stages.work import Budget, Failed, Outcome, Work
+
+PACKAGE = str(Path(package_file).parent)
+
+
+class Runner(ABC):
+    """Runs one stage. For one thread at a time: a worker has one for each of its stages.
+
+    Args:
+        stage: what to run.
+        flow_name: the flow's name, for `current()`.
+    """
+
+    def __init__(self, stage: Stage, flow_name: str) -> None:
+        self.stage = stage
+        self.flow_name = flow_name
+
+    @abstractmethod
+    def run(self, work: Work, budget: Budget) -> Outcome:
+        """Run as much of the work as the budget allows, and at least one record unless stopping.
+
+        What the author's code raises becomes `Failed`; only KeyboardInterrupt comes through.
+        """
+
+    def close(self) -> None:  # noqa: B027 # most runners own nothing
+        """Give up threads and loops. Does not wait for what was given up on `stop`."""
+
+    def place(self, work: Work) -> Place:
+        """Where the work is, for `current()`."""
+        return Place(
+            flow=self.flow_name,
+            stage=self.stage.name,
+            run_id=work.run,
+            attempt=work.attempt,
+            first=work.ordinal,
+        )
+
+
+def failed(error: BaseException) -> Failed:
+    """The end of a slice that `error` was raised in, its traceback beginning in the author's code.
+
+    Raises:
+        KeyboardInterrupt: if it is one, since the user means the process.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    traceback = error.__traceback__
+    while traceback is not None and _is_ours(traceback):
+        traceback = traceback.tb_next
+    return Failed(error.with_traceback(traceback))
+
+
+def _is_ours(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(PACKAGE)
+
+
+def stop_iteration(stage: str) -> Failed:
+    """The end of a slice in which a function raised StopIteration, which ends a `map` silently."""
+    return Failed(
+        RuntimeError(
+            f"stage {stage!r} raised StopIteration, which only an iterator may: if it comes from "
+            f"next(iterator), write next(iterator, default)"
+        )
+    )
+
+
+def rest_of(frames: dict[int, bytes], consumed: int) -> dict[int, bytes]:
+    """The frames of `items[consumed:]`, by their index in that."""
+    return {index - consumed: data for index, data in frames.items() if index >= consumed}
