@@ -43,20 +43,28 @@ def guard(folder: Folder, binary: str, server_lock: int) -> NoReturn:
                     continue
         except FileNotFoundError:
             pass  # the folder was removed
-        # Without its folder the server can't be asked to stop, but a child can always be told.
-        os.kill(server, signal.SIGTERM)
+        # Only a server whose folder was removed is still there. It has nothing left to save, and
+        # in stopping by itself it would remove the socket of the folder's next server.
+        os.kill(server, signal.SIGKILL)
         while True:
             signal.pause()
 
 
 def _start(folder: Folder, binary: str, server_lock: int) -> int:
+    # From its standard input: a file name with a wildcard in it would be expanded, and a server
+    # that finds no file then serves the world with its defaults.
+    config = os.open(folder.config, os.O_RDONLY)
     log = os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.set_inheritable(server_lock, True)  # noqa: FBT003 - the parameter has no name
     return os.posix_spawn(
         binary,
-        [binary, str(folder.config)],
+        [binary, "-"],
         os.environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)],
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, config, 0),
+            (os.POSIX_SPAWN_DUP2, log, 1),
+            (os.POSIX_SPAWN_DUP2, log, 2),
+        ],
     )
 
 

@@ -1,0 +1,211 @@
+"""The embedded server's life, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from pauseflow.embedded import EmbeddedServer
+from pauseflow.embedded.folder import Folder
+from pauseflow.errors import ServerUnreachable
+
+pytestmark = pytest.mark.process
+
+# A user in a process of its own, which leaves when its input is closed.
+USER = """
+import sys
+from pathlib import Path
+from pauseflow.embedded import EmbeddedServer
+with EmbeddedServer(Path(sys.argv[1])) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+class User:
+    def __init__(self, project: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(project)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def joined(self) -> "User":
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().startswith("unix://")
+        return self
+
+    def leave(self) -> None:
+        self.process.communicate()
+        assert self.process.returncode == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def user(project: Path) -> Iterator[Callable[[], User]]:
+    users: list[User] = []
+
+    def join() -> User:
+        users.append(User(project))
+        return users[-1]
+
+    yield join
+    for each in users:
+        each.kill()
+
+
+def runs(project: Path) -> bool:
+    return Folder(project / ".pauseflow").server_runs()
+
+
+def server_pid(server: EmbeddedServer) -> int:
+    return int(connect(server).info("server")["process_id"])
+
+
+def connect(server: EmbeddedServer) -> "redis.Redis":
+    return redis.Redis.from_url(server.url, single_connection_client=True)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, f"waited 10 s until {what}"
+        time.sleep(0.005)
+
+
+def test_it_serves_and_keeps_its_data_until_the_next_time(project):
+    with EmbeddedServer(project) as server, connect(server) as client:
+        client.set("key", "kept")
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        assert client.config_get("appendfsync") == {"appendfsync": "everysec"}
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.config_get("port") == {"port": "0"}
+    assert not runs(project)
+    with EmbeddedServer(project) as server, connect(server) as client:
+        assert client.get("key") == b"kept"
+
+
+def test_it_is_shared_and_stopped_with_the_last_user(project, user):
+    first, second = user().joined(), user().joined()
+    first.leave()
+    assert runs(project)
+    second.leave()
+    assert not runs(project)
+
+
+def test_many_that_come_and_go_at_once_all_find_one_server(project):
+    pids: set[int] = set()
+    errors: list[BaseException] = []
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(5):
+                with EmbeddedServer(project) as server, connect(server) as client:
+                    pids.add(int(client.info("server")["process_id"]))
+                    client.incr("visits")
+        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
+            errors.append(error)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert not runs(project)
+    with EmbeddedServer(project) as server, connect(server) as client:
+        assert client.get("visits") == b"40"
+
+
+def test_a_killed_user_does_not_take_it_from_the_others(project, user):
+    first, second = user().joined(), user().joined()
+    first.kill()
+    with EmbeddedServer(project) as server:
+        pid = server_pid(server)
+    with EmbeddedServer(project) as server:
+        assert server_pid(server) == pid
+    second.leave()
+    assert not runs(project)
+
+
+def test_the_last_user_killed_does_not_keep_it_alive(project, user):
+    user().joined().kill()
+    until(lambda: not runs(project), "the guardian has stopped the server")
+
+
+def test_a_crashed_server_is_started_again_with_its_data(project):
+    with EmbeddedServer(project) as server:
+        with connect(server) as client:
+            client.set("key", "kept")
+            client.execute_command("WAITAOF", 1, 0, 5000)
+        os.kill(server_pid(server), signal.SIGKILL)
+        until(lambda: not runs(project), "the server is dead")
+        assert server.ensure()
+        assert not server.ensure()
+        with connect(server) as client:
+            assert client.get("key") == b"kept"
+    assert not runs(project)
+
+
+def test_what_a_crash_leaves_behind_stands_in_nobodys_way(project, user):
+    holder = user().joined()
+    with EmbeddedServer(project) as server:
+        os.kill(server_pid(server), signal.SIGKILL)
+    holder.kill()
+    assert (project / ".pauseflow" / "valkey.sock").exists()
+    with EmbeddedServer(project) as server, connect(server) as client:
+        assert client.ping()
+
+
+def test_a_path_with_odd_characters_or_too_long_for_a_socket(tmp_path):
+    for name in ('a b%20 "q" \\n#?é', "d" * 150):
+        with EmbeddedServer(tmp_path / name) as server, connect(server) as client:
+            assert client.ping()
+
+
+def test_a_server_that_cannot_start_says_why(project):
+    with EmbeddedServer(project):
+        pass
+    (manifest,) = (project / ".pauseflow" / "appendonlydir").glob("*.manifest")
+    manifest.write_text("this is not a manifest\n")
+    server = EmbeddedServer(project)
+    with pytest.raises(ServerUnreachable, match="ended as it started") as caught:
+        server.__enter__()
+    assert "valkey.log" in str(caught.value)
+
+
+def test_a_folder_removed_under_it_does_not_leave_a_server_behind(project, user):
+    leaver = user().joined()
+    with EmbeddedServer(project) as server:
+        pid = server_pid(server)
+    for file in sorted((project / ".pauseflow").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    (project / ".pauseflow").rmdir()
+    with EmbeddedServer(project) as server:
+        assert server_pid(server) != pid
+        leaver.leave()
+        until(lambda: not alive(pid), "the old server is gone")
+        assert connect(server).ping()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
