@@ -1,0 +1,374 @@
+"""The client: submit runs, feed them, read their results, look at them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Protocol, Self
+
+from pauseflow.errors import (
+    FeedGap,
+    ResultsDropped,
+    RunFailed,
+    RunNotOpen,
+    StoreError,
+    UnknownRun,
+)
+from pauseflow.graph import Graph
+from pauseflow.store.books import ParkedInfo, ResultsInfo, RunInfo, RunState, StageInfo
+from pauseflow.store.commands import Appended
+from pauseflow.store.fleet import Fleet, WorkerInfo
+from pauseflow.store.keys import Keys
+from pauseflow.store.runs import Runs
+from pauseflow.store.server import Server
+from pauseflow.store.tuning import Tuning
+
+__all__ = [
+    "Client",
+    "Feed",
+    "ParkedInfo",
+    "ResultsInfo",
+    "RunInfo",
+    "RunState",
+    "StageInfo",
+    "WorkerInfo",
+]
+
+BLOCK_MS = 2_000
+ROOM_SECONDS = 2.0
+COSTS_SECONDS = 1.0
+APPEND_RECORDS = 1_024
+
+
+class HasGraph(Protocol):
+    """A flow, as far as a client needs one."""
+
+    @property
+    def graph(self) -> Graph:
+        """The flow's stages."""
+
+
+class Client:
+    """Speaks to one server. For one thread at a time: make one for each thread.
+
+    Use it as a context manager, or `close` it.
+
+    Args:
+        server: where Redis is.
+        namespace: keeps installations apart that share a server.
+    """
+
+    def __init__(self, server: Server, *, namespace: str = "default") -> None:
+        self._keys = Keys(namespace)
+        self._tuning = Tuning()
+        self._wire = server.wire()
+        self._runs = Runs(self._keys, self._wire, self._tuning)
+        self._fleet = Fleet(self._keys)
+        self._costs_asked: dict[str, float] = {}
+
+    @classmethod
+    def connect(
+        cls, url: str, *, namespace: str = "default", tls_verify: bool = True
+    ) -> Client:
+        """Connects to a server.
+
+        Args:
+            url: `redis://`, `rediss://` or `unix://`.
+            namespace: keeps installations apart that share a server.
+            tls_verify: False accepts any certificate (`rediss://` only).
+
+        Raises:
+            SettingsError: the URL or the namespace makes no sense.
+            ServerUnreachable: nothing answers there.
+            ServerRefused: what answers does not let us in, or is not Redis.
+        """
+        client = cls(Server.at(url, tls_verify=tls_verify), namespace=namespace)
+        client._wire.call(("PING",))
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._wire.close()
+
+    def submit(self, flow: HasGraph, value: object, *, run_id: str | None = None) -> str:
+        """Starts a run of one record, and returns its id without waiting for it.
+
+        Submitting the same again under the same `run_id` changes nothing, so it is safe to repeat after an error.
+
+        Args:
+            flow: what to run.
+            value: the record.
+            run_id: 1 to 120 letters, digits, `_`, `.` or `-`; made up if it is left out.
+
+        Raises:
+            RunConflict: the id was used before, for another flow or input.
+            NotSerializable: the record has no encoding.
+            StoreError: the server is gone, refuses, or is full.
+        """
+        run_id = run_id or _new_id()
+        self._runs.submit(flow.graph, run_id, value)
+        return run_id
+
+    def open(self, flow: HasGraph, *, run_id: str | None = None) -> Feed:
+        """Opens a run that is fed records for as long as one likes, or takes up an open one.
+
+        Args:
+            flow: what to run.
+            run_id: as for `submit`. Of a run opened before: the feed goes on at its position.
+
+        Raises:
+            RunConflict: the id was used before, for another flow or by `submit`.
+        """
+        run_id = run_id or _new_id()
+        position = self._runs.open(flow.graph, run_id)
+        return Feed(self, flow.graph, run_id, position)
+
+    def results(self, run_id: str, *, follow: bool = False, start: int = 0) -> Iterator[object]:
+        """The run's results, in order.
+
+        Results are kept after they were read, until the run needs the room for new ones: then those that a reader
+        has taken go. Two readers of a large run can so take results from each other; the slower one is told.
+
+        Args:
+            run_id: the run.
+            follow: wait for more until the run is done; False: what is there now.
+            start: skip that many results.
+
+        Raises:
+            UnknownRun: there is no such run.
+            RunFailed: the run halted (`follow` only); the results before are given first.
+            ResultsDropped: results at this position were read before and are gone.
+        """
+        self._runs.info(run_id, parked=False)
+        after, expected = b"0", start
+        block: int | None = None
+        while True:
+            page = self._runs.results(run_id, after, block_ms=block)
+            if page is None:
+                if not follow:
+                    return
+                self._raise_if_stopped(run_id)
+                block = BLOCK_MS
+                continue
+            if page.values:
+                if page.first > expected:
+                    raise ResultsDropped(
+                        f"run {run_id!r}: results {expected} to {page.first - 1} were read before "
+                        f"and made room for others. Read from start={page.first}"
+                    )
+                yield from islice(page.values, max(expected - page.first, 0), None)
+                expected = max(expected, page.position)
+                self._runs.taken(run_id, page)
+            after = page.upto
+            if page.ended:
+                return
+
+    def wait(self, run_id: str, *, timeout: float | None = None) -> RunInfo:
+        """Waits until the run is done.
+
+        It does not read results: a run with more results than are kept unread waits for a reader.
+
+        Args:
+            run_id: the run.
+            timeout: seconds; None for as long as it takes.
+
+        Raises:
+            UnknownRun: there is no such run.
+            RunFailed: it halted.
+            TimeoutError: it is not done yet.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            latest = self._runs.latest_result(run_id)
+            info = self._raise_if_stopped(run_id)
+            if info.state is RunState.DONE:
+                return info
+            left = BLOCK_MS / 1000 if until is None else until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"run {run_id!r} is not done after {timeout} seconds")
+            self._runs.wait_for_result(run_id, latest, min(int(left * 1000) + 1, BLOCK_MS))
+
+    def run(self, run_id: str) -> RunInfo:
+        """What is known of a run.
+
+        Raises:
+            UnknownRun: there is none of this id.
+        """
+        return self._runs.info(run_id)
+
+    def runs(self, *, flow: str | None = None, limit: int = 100) -> list[RunInfo]:
+        """The newest runs, newest first.
+
+        Args:
+            flow: only runs of the flow of this name.
+            limit: at most so many.
+        """
+        return self._runs.list(flow=flow, limit=limit)
+
+    def retry(self, run_id: str) -> int:
+        """Lets a halted run go on at the very records that failed, with what was done of them kept.
+
+        Returns:
+            How many chunks were put back.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        info = self._runs.info(run_id, parked=False)
+        woken = 0
+        for name, chunk in list(self._runs.parked_fields(run_id)):
+            if chunk.why == "failed":
+                woken += self._runs.wake(info.flow, run_id, name, why="failed")
+        return woken
+
+    def workers(self) -> list[WorkerInfo]:
+        """The workers whose lease has not ended."""
+        return self._fleet.workers(self._wire)
+
+    def _raise_if_stopped(self, run_id: str) -> RunInfo:
+        info = self._runs.info(run_id, parked=False)
+        if info.state is RunState.HALTED:
+            raise RunFailed(
+                f"run {run_id!r} halted: {info.error}. Mend the cause, then let it go on from "
+                f"there: flowctl retry {run_id}"
+            )
+        return info
+
+    def _append(
+        self, graph: Graph, run_id: str, position: int, values: list[object], *, close: bool
+    ) -> tuple[Appended, int]:
+        now = time.monotonic()
+        if now - self._costs_asked.get(graph.name, -COSTS_SECONDS) >= COSTS_SECONDS:
+            self._costs_asked[graph.name] = now
+            self._runs.learn_costs(graph)
+        return self._runs.append(graph, run_id, position, values, close=close)
+
+    def _wait_for_room(self, run_id: str) -> None:
+        self._runs.wait_for_room(run_id, ROOM_SECONDS)
+
+
+class Feed:
+    """The open end of a run. Made by `Client.open`.
+
+    As a context manager it closes the run's input when the block ends well; after an exception the run stays open,
+    and `Client.open` with the same id goes on.
+
+    Attributes:
+        run_id: the run.
+        position: how many records the run has taken.
+    """
+
+    def __init__(self, client: Client, graph: Graph, run_id: str, position: int) -> None:
+        self._client = client
+        self._graph = graph
+        self.run_id = run_id
+        self.position = position
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def append(self, value: object) -> int:
+        """Adds one record; waits while the run has no room. Returns the new position.
+
+        Raises:
+            NotSerializable: the record has no encoding; it is not added.
+            RunNotOpen: the run's input was closed.
+        """
+        self._put([value], close=False)
+        return self.position
+
+    def extend(
+        self, values: Iterable[object], on_progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Adds records, many at a time; waits while the run has no room.
+
+        Args:
+            values: any number of records. If it raises, the records before are added first.
+            on_progress: called with the new position after each batch.
+
+        Returns:
+            The new position.
+
+        Raises:
+            NotSerializable: a record has no encoding; the records before it are added.
+            RunNotOpen: the run's input was closed.
+        """
+        source = iter(values)
+        while True:
+            batch: list[object] = []
+            try:
+                batch.extend(islice(source, APPEND_RECORDS))
+            finally:
+                # what came before an error of the source is not lost
+                if batch:
+                    self._put(batch, close=False)
+            if not batch:
+                return self.position
+            if on_progress is not None:
+                on_progress(self.position)
+
+    def close(self) -> None:
+        """Closes the run's input: the run is done when what it has is done. Again, it does nothing."""
+        try:
+            self._put([], close=True)
+        except RunNotOpen:
+            return
+
+    def _put(self, values: list[object], *, close: bool) -> None:
+        while True:
+            status, taken = self._client._append(  # noqa: SLF001 - two halves of one thing
+                self._graph, self.run_id, self.position, values, close=close
+            )
+            match status:
+                case Appended.TAKEN:
+                    self.position = taken
+                    return
+                case Appended.NO_ROOM:
+                    self._client._wait_for_room(self.run_id)  # noqa: SLF001
+                case Appended.BEHIND:
+                    # another feeder of the same records was here, or our own append whose reply got lost
+                    skip = taken - self.position
+                    self.position = min(taken, self.position + len(values))
+                    values = values[skip:]
+                    if not values and not close:
+                        return
+                case Appended.NO_RUN:
+                    raise UnknownRun(f"there is no run {self.run_id!r} any more")
+                case Appended.CLOSED:
+                    raise RunNotOpen(f"the input of run {self.run_id!r} is closed")
+                case Appended.GAP:
+                    raise FeedGap(
+                        f"run {self.run_id!r} has taken {taken} records, but these begin at "
+                        f"{self.position}: open it again to go on where it stands"
+                    )
+
+
+def _new_id() -> str:
+    stamp = datetime.now().strftime("%y%m%d-%H%M%S")
+    return f"{stamp}-{uuid.uuid4().hex[:8]}"
+
+

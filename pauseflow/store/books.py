@@ -1,0 +1,176 @@
+"""A run as its hash tells it: state, counters, and the books of each stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pauseflow.store.tuning import RESULTS_BYTES
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    OPEN = "open"
+    RUNNING = "running"
+    HALTED = "halted"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class StageInfo:
+    """One stage of a run.
+
+    Attributes:
+        name: the stage.
+        arrived: items (records, and markers that end a series) that have come to the stage.
+        done: items that it has finished.
+        emitted: items that it has emitted.
+        cursor: chunks released downstream.
+        in_flight: chunks in the stream or in a worker's hands, parked and held ones included in ordered stages.
+        backlog: items that wait for the window.
+        held: outputs that wait for the cursor.
+        parked: continuations that wait for a time, or for a person.
+        ended: nothing more will come to it, and all of it is done.
+        busy: seconds of work so far.
+        rate: items a second lately; 0.0 if unknown.
+    """
+
+    name: str
+    arrived: int
+    done: int
+    emitted: int
+    cursor: int
+    in_flight: int
+    backlog: int
+    held: int
+    parked: int
+    ended: bool
+    busy: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsInfo:
+    """The results of a run.
+
+    Attributes:
+        count: how many there are, read and dropped ones included.
+        bytes: how much is kept now.
+        read: how many a reader has taken.
+        dropped: how many were read and have made room for others.
+        waiting_for_reader: the run stands still until somebody reads them.
+    """
+
+    count: int
+    bytes: int
+    read: int
+    dropped: int
+    waiting_for_reader: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedInfo:
+    """A continuation that waits.
+
+    Attributes:
+        stage: where.
+        key: of its first record.
+        why: `pause` or `failed`.
+        since: when it began to wait.
+        wake: when it goes on by itself, or None.
+        note: more for a person; the error, say.
+    """
+
+    stage: str
+    key: str
+    why: str
+    since: datetime
+    wake: datetime | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run.
+
+    Attributes:
+        id: its id.
+        flow: its flow's name.
+        state: where it stands.
+        created: when it was submitted or opened.
+        finished: when it was done, or None.
+        error: what it halted with; empty if it did not.
+        position: records that it has taken in.
+        stages: in the flow's order.
+        results: its results.
+        parked: what waits, the first hundred.
+    """
+
+    id: str
+    flow: str
+    state: RunState
+    created: datetime
+    finished: datetime | None
+    error: str
+    position: int
+    stages: tuple[StageInfo, ...]
+    results: ResultsInfo
+    parked: tuple[ParkedInfo, ...] = ()
+
+
+def moment(milliseconds: int) -> datetime:
+    """A time in ms since the epoch as an aware datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
+    """A run from the fields of its hash."""
+    text = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    state = RunState(text["state"])
+    rates: dict[str, float] = json.loads(text.get("rates", "{}"))
+    names = text["stages"].split(" ")
+    stages = tuple(_read_stage(name, text.get(f"b:{name}"), rates.get(name, 0.0)) for name in names)
+    total, freed = int(text.get("result_bytes", 0)), int(text.get("result_freed", 0))
+    results = ResultsInfo(
+        count=int(text.get("results", 0)),
+        bytes=total - freed,
+        read=int(text.get("results_read", 0)),
+        dropped=int(text.get("results_dropped", 0)),
+        waiting_for_reader=state is not RunState.DONE and total - freed >= RESULTS_BYTES,
+    )
+    return RunInfo(
+        id=run_id,
+        flow=text["flow"],
+        state=state,
+        created=moment(int(text["created"])),
+        finished=moment(int(text["finished"])) if "finished" in text else None,
+        error=text.get("error", ""),
+        position=int(text["position"]),
+        stages=stages,
+        results=results,
+    )
+
+
+def _read_stage(name: str, line: str | None, rate: float) -> StageInfo:
+    counters = [int(word) for word in line.split()] if line else [0] * 16
+    given, sent, cursor, flying, _, waiting, _, _, _, held, _, parked, ended, done, emitted, busy = (
+        counters
+    )
+    return StageInfo(
+        name=name,
+        arrived=given + waiting,
+        done=done,
+        emitted=emitted,
+        cursor=cursor,
+        in_flight=max(flying, sent - cursor) if cursor else flying,
+        backlog=waiting,
+        held=held,
+        parked=parked,
+        ended=ended == 2,
+        busy=busy / 1e6,
+        rate=rate,
+    )

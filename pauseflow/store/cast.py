@@ -1,0 +1,122 @@
+"""The cast of a script: which stages it may touch, with their keys and limits, as the script takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pauseflow.graph import Graph
+from pauseflow.store.keys import Keys, RunKeys
+from pauseflow.store.tuning import CHUNK_RECORDS, WINDOW, Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The stages that a script of one stage may touch.
+
+    Args:
+        streams: for each stage that can dispatch, its stream's key and its name.
+        arguments: six for each stage, as `read_cast` in pipeline.lua takes them.
+        size: how many stages in all; those after the first `len(streams)` are only looked at.
+    """
+
+    streams: tuple[tuple[str, str], ...]
+    arguments: tuple[str | int, ...]
+    size: int
+
+    def keys(self, run: RunKeys) -> list[str]:
+        """Stream, backlog and reorder of each stage that can dispatch."""
+        found = []
+        base = run.base
+        for stream, name in self.streams:
+            found += (stream, f"{base}:backlog:{name}", f"{base}:reorder:{name}")
+        return found
+
+
+class Casting:
+    """Makes casts for the stages of one flow, and makes them anew when the tuning has changed.
+
+    Args:
+        keys: the namespace's keys.
+        graph: the flow's graph.
+        tuning: chunk sizes and windows.
+    """
+
+    def __init__(self, keys: Keys, graph: Graph, tuning: Tuning) -> None:
+        self._keys = keys
+        self._graph = graph
+        self._tuning = tuning
+        self._version = -1
+        self._casts: dict[tuple[str, bool], Cast] = {}
+
+    def committing(self, stage: str) -> Cast:
+        """For a commit at the stage: itself, the stages after it, the stages before it."""
+        return self._cast(stage, alone=False)
+
+    def feeding(self, stage: str) -> Cast:
+        """For putting records into the stage, or making room after it: itself alone can dispatch."""
+        return self._cast(stage, alone=True)
+
+    def _cast(self, stage: str, *, alone: bool) -> Cast:
+        if self._version != self._tuning.version:
+            self._casts.clear()
+            self._version = self._tuning.version
+        cast = self._casts.get((stage, alone))
+        if cast is None:
+            cast = self._casts[(stage, alone)] = self._make(stage, alone=alone)
+        return cast
+
+    def _next(self, stage: str) -> list[str]:
+        return [each.target for each in self._graph.outlets(stage) if each.target is not None]
+
+    def _make(self, stage: str, *, alone: bool) -> Cast:
+        keyed = [stage] if alone else [stage, *self._next(stage), *self._graph.upstream(stage)]
+        seen = [name for one in keyed for name in self._next(one) if name not in keyed]
+        members = keyed + list(dict.fromkeys(seen))
+        flow = self._graph.name
+        arguments: list[str | int] = []
+        for name in members:
+            spec = self._graph[name]
+            outlets = ",".join(
+                "0" if outlet.target is None else str(members.index(outlet.target) + 1)
+                for outlet in (self._graph.outlets(name) if name in keyed else ())
+            )
+            arguments += (
+                f"b:{name}",
+                self._tuning.window(spec),
+                self._tuning.limit(flow, spec),
+                self._tuning.target(flow, name),
+                int(spec.ordered),
+                outlets,
+            )
+        streams = tuple((self._keys.stream(flow, name), name) for name in keyed)
+        return Cast(streams, tuple(arguments), len(members))
+
+
+def results_from(graph: Graph) -> str:
+    """The stages that emit results, for the run to remember: a reader need not have the flow's code.
+
+    `<stage>:<ordered>:<outlets>` each, the outlets as names, `.` for the results.
+    """
+    sources = []
+    for stage in graph.stages:
+        targets = [outlet.target for outlet in graph.outlets(stage.name)]
+        if None in targets:
+            names = ",".join("." if target is None else target for target in targets)
+            sources.append(f"{stage.name}:{int(stage.ordered)}:{names}")
+    return " ".join(sources)
+
+
+def cast_of_source(keys: Keys, flow: str, source: str) -> Cast:
+    """The cast for making room in the results, from what `results_from` wrote.
+
+    Chunk sizes and windows are the defaults: the code that knows better is elsewhere.
+    """
+    stage, ordered, outlets = source.split(":")
+    targets = outlets.split(",")
+    others = [target for target in targets if target != "."]
+    numbers = ",".join("0" if each == "." else str(others.index(each) + 2) for each in targets)
+    limit = CHUNK_RECORDS * WINDOW
+    arguments: list[str | int] = [f"b:{stage}", WINDOW, limit, CHUNK_RECORDS, ordered, numbers]
+    for other in others:
+        arguments += (f"b:{other}", WINDOW, limit, CHUNK_RECORDS, "1", "")
+    return Cast(((keys.stream(flow, stage), stage),), tuple(arguments), 1 + len(others))

@@ -1,0 +1,231 @@
+"""The worker's side of the store: read chunks, commit what became of them, give them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pauseflow.errors import MalformedData, StoreError
+from pauseflow.graph import Graph
+from pauseflow.store import commands
+from pauseflow.store.cast import Casting
+from pauseflow.store.commands import Committed
+from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.keys import GROUP, Keys
+from pauseflow.store.scripts import Command
+from pauseflow.store.server import Reply, Wire
+from pauseflow.store.tuning import KEEP_MS, RESULTS_BYTES, Tuning
+
+BLOCK_MS = 2_000
+"""How long an idle worker waits in one read."""
+
+QUARANTINE_ENTRIES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a stage's stream in this worker's hands.
+
+    Args:
+        flow: the flow's name.
+        stage: the stage's name.
+        id: the entry's id in the stream.
+        envelope: the chunk, or why it is none.
+    """
+
+    flow: str
+    stage: str
+    id: bytes
+    envelope: Envelope | MalformedData
+
+
+@dataclass(slots=True)
+class Park:
+    """A continuation to be parked.
+
+    Args:
+        ordinal: of its first record; names it within the stage.
+        chunk: the continuation and why it waits.
+    """
+
+    ordinal: int
+    chunk: ParkedChunk
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a chunk, ready to be committed.
+
+    Args:
+        pieces: the outputs, as `envelope.piece` makes them, in order.
+        done: records processed.
+        emitted: items emitted.
+        microseconds: how long it took.
+        rest: what is left and goes on at once, or None.
+        parks: what is left and waits.
+        at_once: single records of an unordered stage that go on at once, each by itself.
+        unfinished: the rest of the chunk is among the parks (ordered stages).
+        error: what the run halts with; empty if it does not.
+    """
+
+    pieces: list[bytes]
+    done: int
+    emitted: int
+    microseconds: int
+    rest: Envelope | None = None
+    parks: list[Park] = field(default_factory=list)
+    at_once: list[Envelope] = field(default_factory=list)
+    unfinished: bool = False
+    error: str = ""
+
+
+class Chunks:
+    """The streams of some stages, read and committed by one consumer.
+
+    Args:
+        keys: the namespace's keys.
+        consumer: this worker's name, unique for each start of a process.
+        stages: the graphs and names of the stages whose streams are read, the last stages first.
+        tuning: chunk sizes and windows.
+        now: 0, or a fixed time in ms for tests with a virtual clock.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        consumer: str,
+        stages: Sequence[tuple[Graph, str]],
+        tuning: Tuning,
+    ) -> None:
+        self._keys = keys
+        self._consumer = consumer
+        self._tuning = tuning
+        graphs = {graph.name: graph for graph, _ in stages}
+        self._castings = {name: Casting(keys, graph, tuning) for name, graph in graphs.items()}
+        self._roots = {graph.name: graph.root.name for graph in graphs.values()}
+        self._places = {
+            keys.stream(graph.name, stage).encode(): (graph.name, stage) for graph, stage in stages
+        }
+        self._streams = [key.decode() for key in self._places]
+        self.now_ms = 0
+
+    def ensure_groups(self, wire: Wire) -> None:
+        """Makes the streams and their consumer groups where they are missing.
+
+        A group begins at 0, not at `$`: what came before the first worker, or was there when a group got lost, is
+        work too.
+        """
+        create = [
+            ("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM") for stream in self._streams
+        ]
+        for reply in wire.exchange(create):
+            if isinstance(reply, StoreError) and "BUSYGROUP" not in str(reply):
+                raise reply
+
+    def read(self, count: int, *, block: bool) -> Command:
+        """The command that reads up to `count` entries of each stream; `entries` understands its reply.
+
+        Args:
+            count: of each stream.
+            block: wait up to `BLOCK_MS` if there is nothing.
+        """
+        head: Command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count)
+        if block:
+            head += ("BLOCK", BLOCK_MS)
+        return (*head, "STREAMS", *self._streams, *([">"] * len(self._streams)))
+
+    def entries(self, reply: Reply) -> list[Entry]:
+        """The entries in the reply to `read`.
+
+        Raises:
+            StoreError: the reply is an error; "NOGROUP" in it asks for `ensure_groups`.
+        """
+        if isinstance(reply, StoreError):
+            raise reply
+        found = []
+        for stream, items in reply or ():
+            flow, stage = self._places[stream]
+            for entry_id, fields in items:
+                found.append(Entry(flow, stage, entry_id, _envelope(fields)))
+        return found
+
+    def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
+        """The command that commits what became of an entry; its reply is a `Committed`."""
+        flow, stage, run = entry.flow, entry.stage, envelope.run
+        casting = self._castings[flow]
+        cast = casting.committing(stage)
+        keys = self._keys
+        run_keys = keys.run(run)
+        base = run_keys.base
+        payload: list[str | bytes | int] = list(cast.arguments)
+        for park in result.parks:
+            name = f"{stage}:{park.ordinal}"
+            payload += (name, park.chunk.wake, f"{run} {flow} {name}", park.chunk.pack())
+        payload += [word for alone in result.at_once for word in ("", -1, "", alone.pack())]
+        payload += result.pieces
+        rest = "again" if result.rest is not None else "parked" if result.unfinished else ""
+        return commands.commit(
+            base,
+            base + ":results",
+            base + ":parked",
+            keys.timers,
+            keys.expiring,
+            base + ":room",
+            cast.keys(run_keys),
+            run,
+            self.now_ms,
+            self._consumer,
+            entry.id,
+            envelope.seq,
+            result.done,
+            result.emitted,
+            result.microseconds,
+            rest,
+            result.rest.pack() if result.rest is not None else "",
+            "1" if envelope.ended and not rest else "",
+            result.error,
+            KEEP_MS,
+            RESULTS_BYTES,
+            "1" if stage == self._roots[flow] else "",
+            len(result.parks) + len(result.at_once),
+            len(result.pieces),
+            len(cast.streams),
+            cast.size,
+            payload,
+        )
+
+    @staticmethod
+    def committed(reply: Reply) -> Committed:
+        """What the reply to `commit` says. Raises it if it is an error."""
+        if isinstance(reply, StoreError):
+            raise reply
+        return Committed(reply)
+
+    def give_back(self, entries: Sequence[Entry]) -> list[Command]:
+        """The commands that return entries that were not worked on."""
+        by_stream: dict[str, list[bytes]] = {}
+        for entry in entries:
+            by_stream.setdefault(self._keys.stream(entry.flow, entry.stage), []).append(entry.id)
+        return [
+            commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()
+        ]
+
+    def quarantine(self, entry: Entry, reason: str) -> Command:
+        """The command that sets aside an entry that is not ours or is damaged."""
+        return commands.quarantine(
+            self._keys.stream(entry.flow, entry.stage),
+            self._keys.quarantine,
+            self._consumer,
+            entry.id,
+            reason,
+            QUARANTINE_ENTRIES,
+        )
+
+
+def _envelope(fields: list[bytes] | None) -> Envelope | MalformedData:
+    if not fields or fields[0] != b"e" or len(fields) != 2:
+        return MalformedData("an entry without a chunk in it")
+    try:
+        return Envelope.parse(fields[1])
+    except MalformedData as error:
+        return error

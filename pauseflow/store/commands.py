@@ -1,0 +1,174 @@
+"""The typed signatures of the Lua scripts. What each does and returns stands in its `lua/<name>.lua`."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pauseflow.store.scripts import Arg, Args, Key, Keys, script
+
+
+class Committed(IntEnum):
+    """What became of a commit."""
+
+    YES = 1
+    FENCED = 0
+    RUN_GONE = -1
+
+
+class Submitted(IntEnum):
+    """What became of a submission."""
+
+    MADE = 1
+    THERE = 0
+    OTHER_FLOW = -1
+    OTHER_INPUT = -2
+
+
+class Appended(IntEnum):
+    """What became of an append."""
+
+    TAKEN = 1
+    NO_ROOM = 0
+    NO_RUN = -1
+    CLOSED = -2
+    BEHIND = -3
+    GAP = -4
+
+
+@script
+def commit(  # noqa: PLR0917 - a script's arguments are positions
+    run: Key,
+    results: Key,
+    parked: Key,
+    timers: Key,
+    expiring: Key,
+    room: Key,
+    stages: Keys,
+    run_id: Arg,
+    now: Arg,
+    consumer: Arg,
+    entry: Arg,
+    seq: Arg,
+    done: Arg,
+    emitted: Arg,
+    busy: Arg,
+    rest: Arg,
+    continuation: Arg,
+    ended: Arg,
+    error: Arg,
+    keep: Arg,
+    results_limit: Arg,
+    is_root: Arg,
+    parks: Arg,
+    pieces: Arg,
+    keyed: Arg,
+    cast: Arg,
+    payload: Args,
+) -> None:
+    """Commits what a worker did with one chunk."""
+
+
+@script
+def submit(  # noqa: PLR0917 - a script's arguments are positions
+    run: Key,
+    results: Key,
+    runs: Key,
+    stages: Keys,
+    run_id: Arg,
+    now: Arg,
+    flow_name: Arg,
+    stage_names: Arg,
+    results_from: Arg,
+    digest: Arg,
+    leaves: Arg,
+    closed: Arg,
+    position: Arg,
+    results_limit: Arg,
+    pieces: Arg,
+    keyed: Arg,
+    cast: Arg,
+    payload: Args,
+) -> None:
+    """Makes a run, with its first records or none yet."""
+
+
+@script
+def append(  # noqa: PLR0917 - a script's arguments are positions
+    run: Key,
+    results: Key,
+    room: Key,
+    stages: Keys,
+    run_id: Arg,
+    position: Arg,
+    count: Arg,
+    closing: Arg,
+    results_limit: Arg,
+    pieces: Arg,
+    keyed: Arg,
+    cast: Arg,
+    payload: Args,
+) -> None:
+    """Appends records to an open run at a position, or closes it."""
+
+
+@script
+def taken(  # noqa: PLR0917 - a script's arguments are positions
+    run: Key,
+    results: Key,
+    stages: Keys,
+    run_id: Arg,
+    upto: Arg,
+    position: Arg,
+    bytes_read: Arg,
+    results_limit: Arg,
+    keyed: Arg,
+    cast: Arg,
+    payload: Args,
+) -> None:
+    """Notes that a reader has taken results, and makes room where they need it."""
+
+
+@script
+def wake(
+    timers: Key,
+    run: Key,
+    parked: Key,
+    stream: Key,
+    timer: Arg,
+    field: Arg,
+    books_field: Arg,
+    why: Arg,
+) -> None:
+    """Puts one parked continuation back into its stage's stream."""
+
+
+@script
+def reclaim(leases: Key, stream: Key, worker: Arg, now: Arg, count: Arg) -> None:
+    """Puts back the pending entries of a worker whose lease has ended."""
+
+
+@script
+def giveback(stream: Key, consumer: Arg, entries: Args) -> None:
+    """Returns entries that a worker has not worked on."""
+
+
+@script
+def quarantine(
+    stream: Key,
+    quarantined: Key,
+    consumer: Arg,
+    entry: Arg,
+    reason: Arg,
+    limit: Arg,
+) -> None:
+    """Sets an entry aside that is not ours or is damaged."""
+
+
+@script
+def lease(leases: Key, workers: Key, worker: Arg, now: Arg, length: Arg, about: Arg) -> None:
+    """Renews a worker's lease, or gives it up."""
+
+
+@script
+def rates(run: Key, text: Arg) -> None:
+    """Notes the recent rates of a run's stages."""

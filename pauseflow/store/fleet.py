@@ -1,0 +1,167 @@
+"""Workers and their leases: who lives, and putting back the work of those who don't."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pauseflow.errors import StoreError
+from pauseflow.store import commands
+from pauseflow.store.keys import GROUP, Keys
+from pauseflow.store.server import Wire
+
+LEASE_MS = 2_500
+"""How long a lease lasts. A dead worker's work is put back when it has ended: within 3 s, with the coordinator's
+look every half second."""
+
+RENEW_SECONDS = 0.8
+RECLAIM_ENTRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A worker process.
+
+    Attributes:
+        name: unique for each start of a process.
+        label: what a person calls it: the dyno, or host and process id.
+        lease_left: seconds until its lease ends, unless it is renewed.
+        stages: what it consumes, as `<flow>:<stage>`.
+    """
+
+    name: str
+    label: str
+    lease_left: float
+    stages: tuple[str, ...]
+
+
+class Fleet:
+    """The workers of a namespace.
+
+    Args:
+        keys: the namespace's keys.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self.now_ms = 0
+
+    def renew(self, wire: Wire, worker: str, label: str, stages: list[str]) -> tuple[int, int]:
+        """Renews a worker's lease. Returns the server's time in ms, and how many workers live."""
+        about = json.dumps({"label": label, "stages": stages})
+        now, workers = wire.call(self._lease(worker, LEASE_MS, about))
+        return int(now), int(workers)
+
+    def leave(self, wire: Wire, worker: str, stages: list[str]) -> None:
+        """Gives a worker's lease up: it has given back or committed all that it had."""
+        wire.call(self._lease(worker, 0, ""))
+        for stage in stages:
+            self._reclaim_all(wire, worker, stage)
+
+    def _lease(self, worker: str, length: int, about: str) -> tuple[object, ...]:
+        return commands.lease(
+            self._keys.leases, self._keys.workers, worker, self.now_ms, length, about
+        )
+
+    def workers(self, wire: Wire) -> list[WorkerInfo]:
+        """The workers whose lease has not ended."""
+        now = self._now(wire)
+        leases = wire.call(("ZRANGEBYSCORE", self._keys.leases, f"({now}", "+inf", "WITHSCORES"))
+        found = []
+        for name, ends in zip(leases[::2], leases[1::2], strict=True):
+            about = self._about(wire, name)
+            found.append(
+                WorkerInfo(
+                    name.decode(),
+                    str(about.get("label", "")),
+                    (float(ends) - now) / 1000,
+                    tuple(about.get("stages", ())),
+                )
+            )
+        return found
+
+    def dead(self, wire: Wire) -> list[str]:
+        """The workers whose lease has ended and whose work has not been put back yet."""
+        now = self._now(wire)
+        names = wire.call(("ZRANGEBYSCORE", self._keys.leases, "-inf", now, "LIMIT", 0, 100))
+        return [name.decode() for name in names]
+
+    def reclaim(self, wire: Wire, worker: str) -> int:
+        """Puts a dead worker's work back. Returns how many chunks; 0 if it lives after all."""
+        moved = 0
+        for stage in self._about(wire, worker.encode()).get("stages", ()):
+            put_back = self._reclaim_all(wire, worker, stage)
+            if put_back < 0:
+                return moved
+            moved += put_back
+        wire.exchange(
+            [("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)]
+        )
+        return moved
+
+    def orphans(self, wire: Wire) -> list[tuple[str, str]]:
+        """Consumers without a lease: pairs of stage and worker. Their record was lost, say in a failover."""
+        known = {name.decode() for name in wire.call(("ZRANGE", self._keys.leases, 0, -1))}
+        abouts = wire.call(("HVALS", self._keys.workers))
+        stages = sorted({stage for about in abouts for stage in _parse(about).get("stages", ())})
+        replies = wire.exchange(
+            [("XINFO", "CONSUMERS", self._stream(stage), GROUP) for stage in stages]
+        )
+        found = []
+        for stage, reply in zip(stages, replies, strict=True):
+            if isinstance(reply, StoreError):
+                continue
+            for flat in reply:
+                name = dict(zip(flat[::2], flat[1::2], strict=True))[b"name"].decode()
+                if name not in known:
+                    found.append((stage, name))
+        return found
+
+    def reclaim_orphan(self, wire: Wire, stage: str, worker: str) -> int:
+        """Puts back what a consumer without a lease had of one stage."""
+        return max(self._reclaim_all(wire, worker, stage), 0)
+
+    def _reclaim_all(self, wire: Wire, worker: str, stage: str) -> int:
+        moved = 0
+        while True:
+            put_back = wire.exchange(
+                [
+                    commands.reclaim(
+                        self._keys.leases,
+                        self._stream(stage),
+                        worker,
+                        self.now_ms,
+                        RECLAIM_ENTRIES,
+                    )
+                ]
+            )[0]
+            if isinstance(put_back, StoreError):
+                if "NOGROUP" in str(put_back) or "no such key" in str(put_back).lower():
+                    return moved
+                raise put_back
+            if put_back < 0:
+                return -1
+            moved += put_back
+            if put_back < RECLAIM_ENTRIES:
+                return moved
+
+    def _stream(self, stage: str) -> str:
+        flow, _, name = stage.partition(":")
+        return self._keys.stream(flow, name)
+
+    def _about(self, wire: Wire, worker: bytes) -> dict[str, list[str]]:
+        return _parse(wire.call(("HGET", self._keys.workers, worker)))
+
+    def _now(self, wire: Wire) -> int:
+        if self.now_ms:
+            return self.now_ms
+        seconds, micros = wire.call(("TIME",))
+        return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _parse(about: bytes | None) -> dict[str, list[str]]:
+    try:
+        found = json.loads(about or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

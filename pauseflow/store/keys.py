@@ -1,0 +1,116 @@
+"""Every key that pauseflow keeps in Redis: its name, its type, who writes it, when it goes.
+
+All keys begin with `pauseflow:{<namespace>:<shard>}:`, so that one ACL pattern covers them and, on Redis Cluster,
+a script finds all its keys in one slot.
+
+| key                       | type   | holds                                          | written by                    | goes                     |
+|---------------------------|--------|------------------------------------------------|-------------------------------|--------------------------|
+| `stream:<flow>:<stage>`   | stream | chunks ready to be run; group `workers`        | commit, submit, wake, reclaim | permanent                |
+| `runs`                    | zset   | run id → created (ms)                          | submit                        | permanent; members expire |
+| `expiring`                | zset   | done run id → when it expires (ms)             | commit                        | permanent; members expire |
+| `timers`                  | zset   | `<run> <parked field>` → wake time (ms)        | commit, wake                  | permanent; members go    |
+| `leases`                  | zset   | worker → when its lease ends (ms)              | lease                         | permanent; members go    |
+| `workers`                 | hash   | worker → what it says of itself                | lease                         | permanent; fields go     |
+| `costs`                   | hash   | `<flow>:<stage>` → microseconds a record       | workers                       | permanent                |
+| `quarantine`              | stream | entries that were not ours or damaged          | quarantine                    | permanent; newest 1,000  |
+| `run:<id>`                | hash   | state, counters, the books of each stage       | all scripts                   | expires after done       |
+| `run:<id>:results`        | stream | results not dropped yet, and the end           | commit                        | expires after done       |
+| `run:<id>:parked`         | hash   | `<stage>:<ordinal>` → parked continuation      | commit, wake                  | empty when done          |
+| `run:<id>:backlog:<stage>`| list   | pieces that wait for the window                | commit, submit, append        | empty when done          |
+| `run:<id>:reorder:<stage>`| hash   | outputs of chunks ahead of the cursor          | commit                        | empty when done          |
+| `run:<id>:room`           | list   | a token for a feeder that waits for room       | commit                        | expires in a minute      |
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pauseflow.errors import SettingsError
+
+PERMANENT = ("stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine")
+"""What follows the prefix in keys that never expire. The others go with their run."""
+
+GROUP = "workers"
+"""The consumer group of every stage stream."""
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+
+
+def valid_run_id(run_id: str) -> bool:
+    """Whether a run may have this id: 1 to 120 letters, digits, dots, dashes and underscores."""
+    return _RUN_ID.fullmatch(run_id) is not None
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """The keys of one run.
+
+    Args:
+        base: the run's hash; the others begin with it.
+    """
+
+    base: str
+
+    @property
+    def results(self) -> str:
+        """The stream of results."""
+        return self.base + ":results"
+
+    @property
+    def parked(self) -> str:
+        """The hash of parked continuations."""
+        return self.base + ":parked"
+
+    @property
+    def room(self) -> str:
+        """The list with the token for a feeder that waits."""
+        return self.base + ":room"
+
+    def backlog(self, stage: str) -> str:
+        """The list of pieces that wait at a stage."""
+        return f"{self.base}:backlog:{stage}"
+
+    def reorder(self, stage: str) -> str:
+        """The hash of outputs that wait for the stage's cursor."""
+        return f"{self.base}:reorder:{stage}"
+
+
+class Keys:
+    """The keys of one namespace.
+
+    Args:
+        namespace: keeps installations apart that share a server: 1 to 40 letters, digits, `_`, `.`, `-`.
+        shard: which of the namespace's hash slots.
+
+    Raises:
+        SettingsError: the namespace has other characters.
+    """
+
+    def __init__(self, namespace: str = "default", shard: int = 0) -> None:
+        if not _NAMESPACE.fullmatch(namespace):
+            raise SettingsError(
+                f"namespace {namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'"
+            )
+        self.namespace = namespace
+        self.prefix = f"pauseflow:{{{namespace}:{shard}}}:"
+        self.runs = self.prefix + "runs"
+        self.expiring = self.prefix + "expiring"
+        self.timers = self.prefix + "timers"
+        self.leases = self.prefix + "leases"
+        self.workers = self.prefix + "workers"
+        self.costs = self.prefix + "costs"
+        self.quarantine = self.prefix + "quarantine"
+
+    def stream(self, flow: str, stage: str) -> str:
+        """The stage's stream of chunks that are ready to be run."""
+        return f"{self.prefix}stream:{flow}:{stage}"
+
+    def run(self, run_id: str) -> RunKeys:
+        """The keys of a run."""
+        return RunKeys(f"{self.prefix}run:{run_id}")
+
+    def permanent(self, key: str) -> bool:
+        """Whether this key is meant to stay without an expiry."""
+        return key.startswith(self.prefix) and key[len(self.prefix) :].startswith(PERMANENT)

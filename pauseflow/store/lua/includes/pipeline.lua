@@ -1,0 +1,298 @@
+-- How chunks move through a run's stages: arrive, dispatch, emit, hold, drain.
+--
+-- A piece is '<count> <marks> <ended> <outlet>\n' and count items, one after another. Pieces wait in a backlog.
+-- An envelope is '1 <run> <seq> <ordinal> <crashes> <count> <marks> <ended> <frames>\n', frames bytes of frames,
+-- and the items. Envelopes are stream entries (field e). In a backlog a continuation is '!' and its envelope.
+--
+-- The cast is the list of stages that a script may touch: first those with keys (they can dispatch), then those
+-- whose backlog only decides whether there is room.
+-- @include books
+
+local PIECE = '^(%d+) (%d+) (%d) (%d+)\n()'
+local CHUNK_BYTES = 262144
+local BACKLOG_BYTES = 4194304
+
+local flow = {cast = {}}
+
+-- keys: stream, backlog, reorder of each stage that can dispatch, from KEYS[first_key] on.
+-- args: books field, window, limit, target, ordered, outlets ('2,0') of each stage, from ARGV[first_arg] on.
+local function read_cast(first_key, keyed, first_arg, size)
+  for i = 1, size do
+    local a = first_arg + (i - 1) * 6
+    local stage = {
+      field = ARGV[a], window = tonumber(ARGV[a + 1]), limit = tonumber(ARGV[a + 2]),
+      target = tonumber(ARGV[a + 3]), ordered = ARGV[a + 4] == '1', outlets = {},
+      fresh = {}, fresh_at = 1, fresh_end = 0, dirty = false,
+    }
+    if i <= keyed then
+      local k = first_key + (i - 1) * 3
+      stage.stream, stage.backlog, stage.reorder = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+      for outlet in string.gmatch(ARGV[a + 5], '%d+') do
+        stage.outlets[#stage.outlets + 1] = tonumber(outlet)
+      end
+    end
+    flow.cast[i] = stage
+  end
+  return first_arg + size * 6
+end
+
+-- Reads the run's fields and every stage's books in one call. Returns the run's state, false if there is no run.
+local function open_run(run_key, run_id, results_key, results_limit)
+  local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder'}
+  local first = #names
+  for i, stage in ipairs(flow.cast) do
+    names[first + i] = stage.field
+  end
+  local values = redis.call('HMGET', run_key, unpack(names))
+  flow.key, flow.id = run_key, run_id
+  flow.results_key, flow.results_limit = results_key, tonumber(results_limit)
+  flow.leaves = tonumber(values[2] or '0')
+  flow.results = tonumber(values[3] or '0')
+  flow.result_bytes = tonumber(values[4] or '0')
+  flow.result_freed = tonumber(values[5] or '0')
+  flow.feeder = values[6] == '1'
+  flow.before_results, flow.before_leaves = flow.results, flow.leaves
+  for i, stage in ipairs(flow.cast) do
+    open_books(stage, values[first + i])
+    stage.stored = stage.waiting
+  end
+  return values[1]
+end
+
+local function has_room(stage)
+  for _, outlet in ipairs(stage.outlets) do
+    if outlet == 0 then
+      if flow.result_bytes - flow.result_freed + stage.held_bytes >= flow.results_limit then
+        return false
+      end
+    else
+      local next_stage = flow.cast[outlet]
+      if next_stage.waiting_items + stage.held_items >= next_stage.limit
+          or next_stage.waiting_bytes + stage.held_bytes >= BACKLOG_BYTES then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+local function arrive(stage, piece, count)
+  stage.fresh_end = stage.fresh_end + 1
+  stage.fresh[stage.fresh_end] = piece
+  stage.waiting = stage.waiting + 1
+  stage.waiting_items = stage.waiting_items + count
+  stage.waiting_bytes = stage.waiting_bytes + #piece
+  stage.dirty = true
+end
+
+-- The piece at the front of the backlog: put back before, stored in Redis, or arrived in this script.
+local function take(stage)
+  local piece = stage.front
+  if piece then
+    stage.front = nil
+  elseif stage.stored > 0 then
+    piece = redis.call('LPOP', stage.backlog)
+    stage.stored = stage.stored - 1
+  elseif stage.fresh_at <= stage.fresh_end then
+    piece = stage.fresh[stage.fresh_at]
+    stage.fresh_at = stage.fresh_at + 1
+  end
+  return piece or nil
+end
+
+local function stall(stage, envelope)
+  redis.call('LPUSH', stage.backlog, '!' .. envelope)
+  stage.stored = stage.stored + 1
+  stage.waiting = stage.waiting + 1
+  stage.stalled = stage.stalled + 1
+  stage.dirty = true
+end
+
+-- Takes pieces off the backlog, as many as make up a chunk of the target size.
+local function take_chunk(stage)
+  local parts, items, marks, ended, bytes = {}, 0, 0, '0', 0
+  while stage.waiting > 0 do
+    local piece = take(stage)
+    if not piece then
+      -- The list is shorter than the books say: what is there is all there is.
+      stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
+      break
+    end
+    local count, marked, last, _, at = string.match(piece, PIECE)
+    count = tonumber(count)
+    if #parts > 0 and (items + count > stage.target or bytes + #piece > CHUNK_BYTES) and count > 0 then
+      stage.front = piece
+      break
+    end
+    parts[#parts + 1] = string.sub(piece, at)
+    items, marks, bytes = items + count, marks + tonumber(marked), bytes + #piece
+    stage.waiting = stage.waiting - 1
+    stage.waiting_items = stage.waiting_items - count
+    stage.waiting_bytes = stage.waiting_bytes - #piece
+    if last == '1' then
+      ended = '1'
+    end
+  end
+  return table.concat(parts), items, marks, ended
+end
+
+local function in_flight(stage)
+  if stage.ordered then
+    return stage.sent - stage.cursor
+  end
+  return stage.flying
+end
+
+-- Moves what the window and the room downstream allow from the backlog into the stage's stream.
+local function dispatch(stage)
+  while stage.waiting > 0 and has_room(stage) do
+    if stage.stalled > 0 then
+      if not stage.ordered and stage.flying >= stage.window then
+        break
+      end
+      local piece = take(stage)
+      redis.call('XADD', stage.stream, '*', 'e', string.sub(piece, 2))
+      stage.waiting, stage.stalled = stage.waiting - 1, stage.stalled - 1
+      stage.flying = stage.flying + 1
+    else
+      if in_flight(stage) >= stage.window then
+        break
+      end
+      local items, count, marks, ended = take_chunk(stage)
+      local header = string.format(
+        '1 %s %d %d 0 %d %d %s 0\n', flow.id, stage.sent, stage.given, count, marks, ended)
+      redis.call('XADD', stage.stream, '*', 'e', header .. items)
+      stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
+      stage.given = stage.given + count
+    end
+    stage.dirty = true
+  end
+end
+
+-- Hands one piece of a stage's outputs to the outlet that it names; outlet 0 is the run's results.
+local function emit(stage, piece)
+  local count, _, ended, outlet, at = string.match(piece, PIECE)
+  count, outlet = tonumber(count), tonumber(outlet)
+  if outlet == 0 then
+    if count > 0 then
+      flow.result_bytes = flow.result_bytes + #piece
+      redis.call('XADD', flow.results_key, '*', 'e',
+        string.format('%d %d %d\n', flow.results, count, flow.result_bytes) .. string.sub(piece, at))
+      flow.results = flow.results + count
+    end
+    if ended == '1' then
+      flow.leaves = flow.leaves - 1
+    end
+  else
+    arrive(flow.cast[stage.outlets[outlet]], piece, count)
+  end
+end
+
+-- Keeps outputs of a chunk that is not at the cursor.
+local function hold(stage, seq, pieces, finished)
+  local state = redis.call('HGET', stage.reorder, seq)
+  local kept = 0
+  if state then
+    kept = tonumber(string.match(state, '^(%d+)'))
+  else
+    stage.held = stage.held + 1
+  end
+  for _, piece in ipairs(pieces) do
+    kept = kept + 1
+    redis.call('HSET', stage.reorder, seq .. ':' .. kept, piece)
+    stage.held_items = stage.held_items + tonumber(string.match(piece, '^(%d+)'))
+    stage.held_bytes = stage.held_bytes + #piece
+  end
+  redis.call('HSET', stage.reorder, seq, kept .. ' ' .. (finished and '1' or '0'))
+end
+
+-- The cursor has moved: releases what the reorder buffer holds for it, and moves it on.
+local function drain(stage)
+  while stage.held > 0 do
+    local seq = string.format('%d', stage.cursor)
+    local state = redis.call('HGET', stage.reorder, seq)
+    if not state then
+      return
+    end
+    local kept, finished = string.match(state, '^(%d+) (%d)')
+    for i = 1, tonumber(kept) do
+      local piece = redis.call('HGET', stage.reorder, seq .. ':' .. i)
+      redis.call('HDEL', stage.reorder, seq .. ':' .. i)
+      stage.held_items = stage.held_items - tonumber(string.match(piece, '^(%d+)'))
+      stage.held_bytes = stage.held_bytes - #piece
+      emit(stage, piece)
+    end
+    redis.call('HDEL', stage.reorder, seq)
+    stage.held = stage.held - 1
+    if finished == '0' then
+      local continuation = redis.call('HGET', stage.reorder, seq .. ':c')
+      if continuation then
+        redis.call('HDEL', stage.reorder, seq .. ':c')
+        stall(stage, continuation)
+      end
+      return
+    end
+    stage.cursor = stage.cursor + 1
+  end
+end
+
+local function push_all(list, first, last, values)
+  local at = first
+  while at <= last do
+    local upto = math.min(at + 999, last)
+    redis.call('RPUSH', list, unpack(values, at, upto))
+    at = upto + 1
+  end
+end
+
+-- The feeder waits for room: leaves it a token when half of the first stage's backlog is free.
+local function call_feeder(stage, room_key)
+  if flow.feeder and stage.waiting_items * 2 <= stage.limit and stage.waiting_bytes * 2 <= BACKLOG_BYTES then
+    redis.call('DEL', room_key)
+    redis.call('LPUSH', room_key, '1')
+    redis.call('PEXPIRE', room_key, 60000)
+    redis.call('HDEL', flow.key, 'feeder')
+  end
+end
+
+-- Writes back the books of every stage that changed, and the run's own counters.
+local function close_run()
+  local changed = {}
+  for _, stage in ipairs(flow.cast) do
+    if stage.stream then
+      if stage.front then
+        redis.call('LPUSH', stage.backlog, stage.front)
+      end
+      push_all(stage.backlog, stage.fresh_at, stage.fresh_end, stage.fresh)
+    end
+    if stage.dirty then
+      changed[#changed + 1] = stage.field
+      changed[#changed + 1] = books_line(stage)
+    end
+  end
+  if flow.results ~= flow.before_results then
+    changed[#changed + 1] = 'results'
+    changed[#changed + 1] = string.format('%d', flow.results)
+    changed[#changed + 1] = 'result_bytes'
+    changed[#changed + 1] = string.format('%d', flow.result_bytes)
+  end
+  if flow.leaves ~= flow.before_leaves then
+    changed[#changed + 1] = 'leaves'
+    changed[#changed + 1] = string.format('%d', flow.leaves)
+  end
+  if #changed > 0 then
+    redis.call('HSET', flow.key, unpack(changed))
+  end
+end
+
+-- Every leaf has seen the end: the run is done, and what is left of it expires.
+local function finish_if_done(now, keep, expiring_key)
+  if flow.leaves > 0 or flow.before_leaves == 0 then
+    return
+  end
+  redis.call('HSET', flow.key, 'state', 'done', 'finished', string.format('%d', now))
+  redis.call('XADD', flow.results_key, '*', 'end', 'done')
+  redis.call('PEXPIRE', flow.key, keep)
+  redis.call('PEXPIRE', flow.results_key, keep)
+  redis.call('ZADD', expiring_key, now + keep, flow.id)
+end

@@ -1,0 +1,31 @@
+-- A reader has taken results up to an entry: makes room for more where the results need it.
+--
+-- KEYS: run results stages...
+--   stages: stream, backlog, reorder of the stages whose outputs are results
+-- ARGV: run_id upto position bytes_read results_limit keyed cast payload...
+--   upto: the results entry that was read last; position: results read so far; bytes_read: as that entry counts them
+--   payload: 6 a stage of the cast (see pipeline)
+-- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run
+-- @include pipeline
+
+read_cast(3, tonumber(keyed), 8, tonumber(cast))
+local state = open_run(run, run_id, results, results_limit)
+if not state then
+  return -1
+end
+local read = tonumber(redis.call('HGET', run, 'results_read') or '0')
+if tonumber(position) > read then
+  redis.call('HSET', run, 'results_read', position)
+end
+if (flow.result_bytes - flow.result_freed) * 2 < flow.results_limit or tonumber(bytes_read) <= flow.result_freed then
+  return 0
+end
+local ms, sequence = string.match(upto, '^(%d+)-(%d+)$')
+redis.call('XTRIM', results, 'MINID', ms .. '-' .. string.format('%d', tonumber(sequence) + 1))
+flow.result_freed = tonumber(bytes_read)
+redis.call('HSET', run, 'result_freed', bytes_read, 'results_dropped', position)
+for i = 1, tonumber(keyed) do
+  dispatch(flow.cast[i])
+end
+close_run()
+return 1

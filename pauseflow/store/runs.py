@@ -1,0 +1,370 @@
+"""The client's side of the store: submit, feed, look, read results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pauseflow import codec
+from pauseflow.errors import (
+    MalformedData,
+    RunConflict,
+    SettingsError,
+    StoreError,
+    UnknownRun,
+)
+from pauseflow.graph import Graph
+from pauseflow.store import commands
+from pauseflow.store.books import ParkedInfo, RunInfo, moment, read_run
+from pauseflow.store.cast import Casting, cast_of_source, results_from
+from pauseflow.store.commands import Appended, Submitted
+from pauseflow.store.envelope import ParkedChunk, piece
+from pauseflow.store.keys import Keys, valid_run_id
+from pauseflow.store.pieces import cut
+from pauseflow.store.server import Wire
+from pauseflow.store.tuning import RESULTS_BYTES, Tuning
+
+READ_ENTRIES = 16
+PARKED_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsPage:
+    """Some consecutive results of a run.
+
+    Args:
+        upto: the entry that was read last; the next page begins after it.
+        first: position of the first of them among all results of the run.
+        values: the results.
+        position: of the result after the last.
+        bytes_read: how many bytes of results the run has had up to here.
+        ended: the run is done, and there are no more.
+    """
+
+    upto: bytes
+    first: int
+    values: list[object]
+    position: int
+    bytes_read: int
+    ended: bool
+
+
+class Runs:
+    """The runs of one namespace.
+
+    Args:
+        keys: the namespace's keys.
+        wire: a connection of the caller's thread.
+        tuning: chunk sizes and windows.
+    """
+
+    def __init__(self, keys: Keys, wire: Wire, tuning: Tuning) -> None:
+        self._keys = keys
+        self._wire = wire
+        self._tuning = tuning
+        self._castings: dict[int, tuple[Graph, Casting]] = {}
+        self.now_ms = 0
+
+    def submit(self, graph: Graph, run_id: str, value: object) -> int:
+        """Makes a run of one record. The same again changes nothing. Returns its position, 1.
+
+        Raises:
+            RunConflict: the id was used for another flow or input.
+            NotSerializable: the record has no encoding.
+        """
+        items = codec.encode_items([value])
+        digest = hashlib.sha256(items).hexdigest()
+        first = piece(1, 0, items, outlet=0, ended=True)
+        return self._make(graph, run_id, digest, [first], closed=True)
+
+    def open(self, graph: Graph, run_id: str) -> int:
+        """Makes a run that is fed, or finds it. Returns how many records it has taken.
+
+        Raises:
+            RunConflict: the id was used for another flow, or for a run with a single input.
+        """
+        return self._make(graph, run_id, "open", [], closed=False)
+
+    def _make(
+        self, graph: Graph, run_id: str, digest: str, pieces: list[bytes], *, closed: bool
+    ) -> int:
+        if not valid_run_id(run_id):
+            raise SettingsError(
+                f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'"
+            )
+        run = self._keys.run(run_id)
+        cast = self._casting(graph).feeding(graph.root.name)
+        leaves = sum(
+            all(outlet.target is None for outlet in graph.outlets(stage.name))
+            for stage in graph.stages
+        )
+        status, position, _ = self._wire.call(
+            commands.submit(
+                run.base,
+                run.results,
+                self._keys.runs,
+                cast.keys(run),
+                run_id,
+                self.now_ms,
+                graph.name,
+                " ".join(stage.name for stage in graph.stages),
+                results_from(graph),
+                digest,
+                leaves,
+                "1" if closed else "",
+                1 if closed else 0,
+                RESULTS_BYTES,
+                len(pieces),
+                len(cast.streams),
+                cast.size,
+                [*cast.arguments, *pieces],
+            )
+        )
+        match Submitted(status):
+            case Submitted.MADE | Submitted.THERE:
+                return int(position)
+            case Submitted.OTHER_FLOW:
+                raise RunConflict(
+                    f"run id {run_id!r} was used before, for another flow than {graph.name!r}. "
+                    f"Choose another id, or leave it out"
+                )
+            case Submitted.OTHER_INPUT:
+                raise RunConflict(
+                    f"run id {run_id!r} was used before, for another input of flow "
+                    f"{graph.name!r}. Choose another id, or leave it out"
+                )
+
+    def append(
+        self, graph: Graph, run_id: str, position: int, values: Sequence[object], *, close: bool
+    ) -> tuple[Appended, int]:
+        """Appends records to an open run.
+
+        Args:
+            graph: the run's flow.
+            run_id: the run.
+            position: how many records came before these.
+            values: the records; none to only close it.
+            close: these are the last.
+
+        Returns:
+            What became of it, and how many records the run has taken now.
+
+        Raises:
+            NotSerializable: a record has no encoding; nothing is appended.
+        """
+        run = self._keys.run(run_id)
+        root = graph.root.name
+        cast = self._casting(graph).feeding(root)
+        pieces = cut(values, target=self._tuning.target(graph.name, root), outlet=0)
+        if close:
+            pieces.append(piece(0, 0, b"", outlet=0, ended=True))
+        status, taken = self._wire.call(
+            commands.append(
+                run.base,
+                run.results,
+                run.room,
+                cast.keys(run),
+                run_id,
+                position,
+                len(values),
+                "1" if close else "",
+                RESULTS_BYTES,
+                len(pieces),
+                len(cast.streams),
+                cast.size,
+                [*cast.arguments, *pieces],
+            )
+        )
+        return Appended(status), int(taken)
+
+    def wait_for_room(self, run_id: str, seconds: float) -> bool:
+        """Waits until an open run that had no room may have some. Returns whether it was told so."""
+        room = self._keys.run(run_id).room
+        return self._wire.call(("BLPOP", room, seconds)) is not None
+
+    def learn_costs(self, graph: Graph) -> None:
+        """Asks the server what the flow's stages cost, to cut records into chunks of the right size."""
+        names = [f"{graph.name}:{stage.name}" for stage in graph.stages]
+        now = self._wire.call(("TIME",))
+        values, workers = self._wire.exchange(
+            [
+                ("HMGET", self._keys.costs, *names),
+                ("ZCOUNT", self._keys.leases, int(now[0]) * 1000, "+inf"),
+            ]
+        )
+        if isinstance(values, StoreError) or isinstance(workers, StoreError):
+            return
+        costs = {
+            name: float(value) for name, value in zip(names, values, strict=True) if value
+        }
+        self._tuning.learn(costs, int(workers))
+
+    def info(self, run_id: str, *, parked: bool = True) -> RunInfo:
+        """What is known of a run.
+
+        Raises:
+            UnknownRun: there is none of this id.
+        """
+        run = self._keys.run(run_id)
+        asked: list[tuple[object, ...]] = [("HGETALL", run.base)]
+        if parked:
+            asked.append(("HSCAN", run.parked, 0, "COUNT", PARKED_SHOWN))
+        replies = self._wire.exchange(asked)
+        for reply in replies:
+            if isinstance(reply, StoreError):
+                raise reply
+        info = self._read(run_id, replies[0])
+        if info is None:
+            raise UnknownRun(
+                f"there is no run {run_id!r}: it was never submitted, or it has expired"
+            )
+        if parked:
+            info = replace(info, parked=tuple(_parked(run_id, replies[1][1]))[:PARKED_SHOWN])
+        return info
+
+    def list(self, *, flow: str | None, limit: int) -> list[RunInfo]:
+        """The newest runs, newest first, without what they have parked."""
+        found: list[RunInfo] = []
+        at = 0
+        while len(found) < limit:
+            ids = self._wire.call(("ZREVRANGE", self._keys.runs, at, at + 99))
+            if not ids:
+                break
+            at += len(ids)
+            names = [run_id.decode() for run_id in ids]
+            replies = self._wire.exchange([("HGETALL", self._keys.run(name).base) for name in names])
+            for name, reply in zip(names, replies, strict=True):
+                info = None if isinstance(reply, StoreError) else self._read(name, reply)
+                if info is not None and flow in (None, info.flow):
+                    found.append(info)
+        return found[:limit]
+
+    @staticmethod
+    def _read(run_id: str, reply: Sequence[bytes]) -> RunInfo | None:
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        return read_run(run_id, fields) if b"flow" in fields else None
+
+    def results(self, run_id: str, after: bytes, *, block_ms: int | None) -> ResultsPage | None:
+        """The next results of a run.
+
+        Args:
+            run_id: the run.
+            after: the entry that was read last; `b"0"` for the beginning.
+            block_ms: how long to wait for some; None not to wait.
+
+        Returns:
+            None if there are none (yet).
+        """
+        stream = self._keys.run(run_id).results
+        block = () if block_ms is None else ("BLOCK", block_ms)
+        reply = self._wire.call(("XREAD", "COUNT", READ_ENTRIES, *block, "STREAMS", stream, after))
+        return _page(reply[0][1]) if reply else None
+
+    def taken(self, run_id: str, page: ResultsPage) -> None:
+        """Tells the run that a page was read, so that it may drop it when it needs the room."""
+        run = self._keys.run(run_id)
+        flow, sources = self._wire.call(("HMGET", run.base, "flow", "results_from"))
+        for source in sources.decode().split(" ") if sources else ():
+            cast = cast_of_source(self._keys, flow.decode(), source)
+            self._wire.call(
+                commands.taken(
+                    run.base,
+                    run.results,
+                    cast.keys(run),
+                    run_id,
+                    page.upto,
+                    page.position,
+                    page.bytes_read,
+                    RESULTS_BYTES,
+                    len(cast.streams),
+                    cast.size,
+                    cast.arguments,
+                )
+            )
+
+    def parked_fields(self, run_id: str) -> Iterator[tuple[str, ParkedChunk]]:
+        """Every parked continuation of a run: its name in the parked hash, and itself."""
+        cursor: bytes | int = 0
+        while True:
+            cursor, flat = self._wire.call(
+                ("HSCAN", self._keys.run(run_id).parked, cursor, "COUNT", PARKED_SHOWN)
+            )
+            for name, value in zip(flat[::2], flat[1::2], strict=True):
+                try:
+                    yield name.decode(), ParkedChunk.parse(value)
+                except MalformedData:
+                    continue
+            if int(cursor) == 0:
+                return
+
+    def wake(self, flow: str, run_id: str, name: str, *, why: str) -> int:
+        """Puts a parked continuation back. Returns 1, or 0 if it was not parked for this reason.
+
+        Args:
+            flow: the run's flow.
+            run_id: the run.
+            name: the continuation's name in the parked hash.
+            why: only if it is parked for this reason; empty for any.
+        """
+        run = self._keys.run(run_id)
+        stage = name.rpartition(":")[0]
+        return int(
+            self._wire.call(
+                commands.wake(
+                    self._keys.timers,
+                    run.base,
+                    run.parked,
+                    self._keys.stream(flow, stage),
+                    f"{run_id} {flow} {name}",
+                    name,
+                    f"b:{stage}",
+                    why,
+                )
+            )
+        )
+
+    def latest_result(self, run_id: str) -> bytes:
+        """The id of the newest entry of the results; `b"0"` if there is none."""
+        newest = self._wire.call(("XREVRANGE", self._keys.run(run_id).results, "+", "-", "COUNT", 1))
+        return bytes(newest[0][0]) if newest else b"0"
+
+    def wait_for_result(self, run_id: str, after: bytes, block_ms: int) -> None:
+        """Waits for an entry after this one, the end of the run included, or until the time is up."""
+        stream = self._keys.run(run_id).results
+        self._wire.call(("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", stream, after))
+
+    def _casting(self, graph: Graph) -> Casting:
+        known = self._castings.get(id(graph))
+        if known is None:
+            known = self._castings[id(graph)] = (graph, Casting(self._keys, graph, self._tuning))
+        return known[1]
+
+
+def _page(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
+    values: list[object] = []
+    first, position, total, ended = -1, 0, 0, False
+    for _, fields in entries:
+        if fields[0] == b"end":
+            ended = True
+            continue
+        header, _, items = fields[1].partition(b"\n")
+        begins, count, total = map(int, header.split(b" "))
+        if first < 0:
+            first = begins
+        position = begins + count
+        values += codec.decode_items(count, items)
+    return ResultsPage(entries[-1][0], max(first, 0), values, position, total, ended)
+
+
+def _parked(run_id: str, flat: Sequence[bytes]) -> Iterator[ParkedInfo]:
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
+        try:
+            chunk = ParkedChunk.parse(value)
+        except MalformedData:
+            continue
+        stage, _, ordinal = name.decode().rpartition(":")
+        wake = moment(chunk.wake) if chunk.wake else None
+        yield ParkedInfo(
+            stage, f"{run_id}:{stage}:{ordinal}", chunk.why, moment(chunk.since), wake, chunk.note
+        )

@@ -1,0 +1,217 @@
+"""The connection to Redis or Valkey: commands out, replies in, errors in our words."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from hiredis import pack_command
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    InvalidResponse,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+from pauseflow.errors import ServerFull, ServerRefused, ServerUnreachable, SettingsError, StoreError
+from pauseflow.store.scripts import SOURCES, Command
+
+Reply: TypeAlias = Any
+"""What Redis answered: bytes, int, None, a list of these, or a `StoreError` for a command that failed."""
+
+CONNECT_SECONDS = 5.0
+
+
+def shown_url(url: str) -> str:
+    """The address without its password, fit for messages and logs."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.username or ""
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
+
+
+def in_our_words(error: Exception, address: str) -> StoreError:
+    """The error of the client library as one of ours, saying what to do."""
+    text = str(error)
+    if isinstance(error, BusyLoadingError):
+        return ServerUnreachable(f"{address} is loading its data; try again in a moment")
+    if isinstance(error, AuthenticationError | AuthorizationError) or "WRONGPASS" in text:
+        return ServerRefused(
+            f"{address} refuses the password or user: {text}. Check the URL's credentials"
+        )
+    if isinstance(error, NoPermissionError) or text.startswith("NOPERM"):
+        return ServerRefused(
+            f"{address} denies a command to this user: {text}. "
+            f"Compare its ACL with docs/operations.md"
+        )
+    if isinstance(error, ReadOnlyError) or "READONLY" in text:
+        return ServerRefused(f"{address} is a read-only replica. Give the URL of the primary")
+    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in text:
+        return ServerFull(
+            f"{address} has reached its maxmemory, so it takes nothing more. "
+            f"Read results, wait for runs to expire, or raise maxmemory"
+        )
+    if "MISCONF" in text:
+        return ServerFull(f"{address} can't write to its disk: {text}")
+    if isinstance(error, InvalidResponse):
+        return ServerRefused(f"what answers at {address} is not Redis: {text}. Check the URL")
+    if isinstance(error, ResponseError):
+        return StoreError(f"{address} answered with an error: {text}")
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return ServerRefused(
+            f"{address} shows a certificate that can't be verified. Install its CA, or, if you "
+            f"accept that, set PAUSEFLOW_TLS_VERIFY=none"
+        )
+    return ServerUnreachable(f"no Redis answers at {address}: {text}. Is it running there?")
+
+
+class Server:
+    """Where Redis is, and how to connect to it.
+
+    Args:
+        pool: makes connections; its own pooling is not used.
+        address: for messages, without secrets.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool, address: str) -> None:
+        self._pool = pool
+        self.address = address
+
+    @classmethod
+    def at(cls, url: str, *, tls_verify: bool = True) -> Server:
+        """A server by its URL.
+
+        Args:
+            url: `redis://`, `rediss://` or `unix://`.
+            tls_verify: False accepts any certificate (`rediss://` only).
+
+        Raises:
+            SettingsError: the URL can't be one of Redis.
+        """
+        options: dict[str, object] = {
+            "protocol": 2,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_keepalive": True,
+        }
+        if url.startswith("unix:"):
+            del options["socket_keepalive"]
+        if url.startswith("rediss:") and not tls_verify:
+            options["ssl_cert_reqs"] = ssl.CERT_NONE
+            options["ssl_check_hostname"] = False
+        try:
+            pool = redis.ConnectionPool.from_url(url, **options)
+        except ValueError as error:
+            raise SettingsError(
+                f"{shown_url(url)!r} is not the URL of a Redis server: {error}. "
+                f"Write redis://host:6379/0, rediss://… for TLS, or unix:///path/to/socket"
+            ) from None
+        return cls(pool, shown_url(url))
+
+    def wire(self, timeout: float = 10.0) -> Wire:
+        """A connection of its own; it connects when it is first used.
+
+        Args:
+            timeout: seconds to wait for a reply. More than any BLOCK sent over it.
+        """
+        return Wire(self._pool, self.address, timeout)
+
+
+class Wire:
+    """One connection, for one thread at a time.
+
+    Sends many commands at once and gives their replies in order. Loads scripts that the server does not have.
+    A lost connection is an error to the caller; the next call connects anew.
+
+    Args:
+        pool: makes the connection.
+        address: for messages.
+        timeout: seconds to wait for a reply.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool, address: str, timeout: float) -> None:
+        self._connection = pool.make_connection()
+        self._connection.socket_timeout = timeout
+        self._address = address
+        self._waiting = 0
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        """Sends commands in one go and waits for all their replies.
+
+        Returns:
+            A reply a command; a command's own error is a StoreError in its place, not raised.
+
+        Raises:
+            ServerUnreachable: the connection failed; which commands were carried out is not known.
+            ServerRefused: the server does not accept us, or is not Redis.
+        """
+        self.send(commands)
+        replies = self.receive()
+        missing = [i for i, reply in enumerate(replies) if isinstance(reply, _NoScript)]
+        if missing:
+            self.load_scripts()
+            self.send([commands[i] for i in missing])
+            for i, reply in zip(missing, self.receive(), strict=True):
+                replies[i] = reply
+        return replies
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Sends commands without waiting; `receive` gives their replies. Raises as `exchange` does."""
+        packed = b"".join([pack_command(command) for command in commands])
+        try:
+            self._connection.send_packed_command([packed])
+        except (RedisError, OSError) as error:
+            raise self._lost(error) from None
+        self._waiting += len(commands)
+
+    def receive(self) -> list[Reply]:
+        """Waits for the replies to all that was sent. Raises as `exchange` does."""
+        read = self._connection.read_response
+        replies: list[Reply] = []
+        count, self._waiting = self._waiting, 0
+        for _ in range(count):
+            try:
+                replies.append(read())
+            except ResponseError as error:
+                if str(error).startswith("No matching script"):
+                    replies.append(_NoScript())
+                else:
+                    replies.append(in_our_words(error, self._address))
+            except (RedisError, OSError) as error:
+                raise self._lost(error) from None
+        return replies
+
+    def call(self, command: Command) -> Reply:
+        """Sends one command and gives its reply; raises its error."""
+        reply = self.exchange([command])[0]
+        if isinstance(reply, StoreError):
+            raise reply
+        return reply
+
+    def load_scripts(self) -> None:
+        """Loads every script into the server, which may have lost them in a restart."""
+        for reply in self.exchange([("SCRIPT", "LOAD", text) for text in SOURCES.values()]):
+            if isinstance(reply, StoreError):
+                raise reply
+
+    def close(self) -> None:
+        """Closes the connection; a later call opens it again."""
+        self._waiting = 0
+        self._connection.disconnect()
+
+    def _lost(self, error: Exception) -> StoreError:
+        self.close()
+        return in_our_words(error, self._address)
+
+
+class _NoScript(StoreError):
+    """The server does not have this script (yet, or any more)."""

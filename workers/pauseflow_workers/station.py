@@ -1,0 +1,240 @@
+"""A stage as one worker runs it: decode a chunk, run it, and say what became of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import assert_never
+
+from pauseflow import codec
+from pauseflow.errors import MalformedData, NotSerializable, PauseflowError
+from pauseflow.graph import Graph, Kind, Outlet, Stage
+from pauseflow.pause import PauseFlow
+from pauseflow.stages import Budget, Done, Failed, Outcome, Paused, Sliced, Work, runner_for
+from pauseflow.store.chunks import Entry, Park, Result
+from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.pieces import cut, item_bytes
+from pauseflow.store.envelope import piece
+from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
+
+SLICE_SECONDS = 0.05
+OUTPUT_BYTES = 1 << 20
+"""A slice ends when it has emitted about so much."""
+
+CRASHES_ALONE = 2
+"""A chunk that has taken so many workers down is run one record at a time."""
+
+CRASHES_HALT = 3
+"""A record that has taken so many workers down alone halts its run."""
+
+NOTE_CHARACTERS = 4_000
+
+log = logging.getLogger(__name__)
+
+
+class Station:
+    """Runs the chunks of one stage.
+
+    Args:
+        graph: the flow's graph.
+        stage: the stage.
+        tuning: takes in what chunks cost, and says how large pieces should be.
+    """
+
+    def __init__(self, graph: Graph, stage: Stage, tuning: Tuning) -> None:
+        self._flow = graph.name
+        self._stage = stage
+        self._outlets = graph.outlets(stage.name)
+        self._terminal = all(outlet.target is None for outlet in self._outlets)
+        self._tuning = tuning
+        self._runner = runner_for(stage, graph.name)
+        self._max_outputs = 64
+        self._stride = 1
+        self.entry_seconds = 0.0
+        """What a chunk takes, lately."""
+
+    def close(self) -> None:
+        """Ends the runner's threads and event loop."""
+        self._runner.close()
+
+    def budget(self, envelope: Envelope) -> Budget:
+        """The budget for a slice of this chunk."""
+        if envelope.crashes >= CRASHES_ALONE:
+            return Budget(0.0, max_outputs=1, stride=1)
+        return Budget(SLICE_SECONDS, max_outputs=self._max_outputs, stride=self._stride)
+
+    def run(self, entry: Entry, envelope: Envelope, budget: Budget) -> Result:
+        """Runs a slice of a chunk.
+
+        Raises:
+            MalformedData: the chunk's items or frames are damaged; nothing was run.
+        """
+        started = time.perf_counter()
+        work = _work(envelope)
+        if envelope.crashes >= CRASHES_HALT and work.items:
+            crashed = PauseflowError(f"it crashed its worker {envelope.crashes} times")
+            outcome = Outcome([], False, 0, frames=work.frames, end=Failed(crashed))
+        else:
+            outcome = self._runner.run(work, budget)
+        result = self._result(work, envelope, outcome)
+        took = time.perf_counter() - started
+        self._learn(outcome, budget, result, took)
+        return result
+
+    def _learn(self, outcome: Outcome, budget: Budget, result: Result, took: float) -> None:
+        result.microseconds = int(took * 1e6)
+        before = self.entry_seconds
+        self.entry_seconds = took if took > before else before + 0.2 * (took - before)
+        if outcome.consumed:
+            self._tuning.measured(self._flow, self._stage.name, outcome.consumed, took)
+        self._stride = budget.stride
+        if outcome.outputs:
+            size = sum(map(len, result.pieces)) / len(outcome.outputs)
+            fit = int(OUTPUT_BYTES / max(size, 1.0))
+            self._max_outputs = min(max(fit, 16), self._max_outputs * 4, 8 * CHUNK_RECORDS)
+
+    def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
+        try:
+            pieces = self._pieces(outcome)
+        except NotSerializable as error:
+            return self._not_serializable(work, envelope, outcome, error)
+        result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
+        self._park_neighbours(work, envelope, outcome, result)
+        match outcome.end:
+            case Done():
+                if envelope.ended and self._stage.ordered:
+                    self._mark_end(result)
+            case Sliced():
+                result.rest = self._rest(work, envelope, outcome)
+            case Paused(pause):
+                self._pause(work, envelope, outcome, result, pause)
+            case Failed(error):
+                self._fail(work, envelope, outcome, result, error)
+            case _:
+                assert_never(outcome.end)
+        return result
+
+    def _pieces(self, outcome: Outcome) -> list[bytes]:
+        if not outcome.outputs:
+            return []
+        pieces: list[bytes] = []
+        for position, outlet in enumerate(self._outlets, 1):
+            values = _carried(outlet, outcome)
+            if outlet.target is None:
+                pieces += cut(values, target=CHUNK_RECORDS, outlet=0)
+            else:
+                target = self._tuning.target(self._flow, outlet.target)
+                pieces += cut(values, target=target, outlet=position, marked=outcome.marked)
+        return pieces
+
+    def _mark_end(self, result: Result) -> None:
+        """The chunk was the run's last at this stage: tells every stage after it, behind the last output."""
+        if self._terminal:
+            result.pieces.append(piece(0, 0, b"", outlet=0, ended=True))
+        for position, outlet in enumerate(self._outlets, 1):
+            if outlet.target is not None:
+                result.pieces.append(piece(0, 0, b"", outlet=position, ended=True))
+
+    def _rest(self, work: Work, envelope: Envelope, outcome: Outcome) -> Envelope:
+        left = work.items[outcome.consumed :]
+        marks = sum(type(item) is codec.Marker for item in left) if work.marked else 0
+        frames = codec.encode(outcome.frames) if outcome.frames else b""
+        items = item_bytes(envelope.items, outcome.consumed)
+        return envelope.rest(
+            envelope.ordinal + outcome.consumed, len(left), marks, frames, items
+        )
+
+    def _pause(
+        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, pause: PauseFlow
+    ) -> None:
+        rest = self._rest(work, envelope, outcome)
+        now = time.time()
+        wake = pause.wake_at(now)
+        if wake is None or wake <= now:
+            result.rest = rest
+            return
+        chunk = ParkedChunk("pause", int(now * 1000), int(wake * 1000), "", rest.pack())
+        result.parks.append(Park(rest.ordinal, chunk))
+        result.unfinished = True
+
+    def _park_neighbours(
+        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result
+    ) -> None:
+        """Records of an unordered stage that paused while the others went on: each waits by itself."""
+        now = time.time()
+        for parked in outcome.parked:
+            items = item_bytes(envelope.items, parked.index, 1)
+            frames = codec.encode({0: parked.frame}) if parked.frame is not None else b""
+            ordinal = envelope.ordinal + parked.index
+            alone = envelope.rest(ordinal, 1, 0, frames, items)
+            alone.ended = False
+            wake = parked.pause.wake_at(now)
+            if wake is None or wake <= now:
+                result.at_once.append(alone)
+            else:
+                chunk = ParkedChunk("pause", int(now * 1000), int(wake * 1000), "", alone.pack())
+                result.parks.append(Park(ordinal, chunk))
+
+    def _fail(
+        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, error: BaseException
+    ) -> None:
+        rest = self._rest(work, envelope, outcome)
+        said = "".join(traceback.format_exception_only(error)).strip()
+        key = f"{envelope.run}:{self._stage.name}:{rest.ordinal}"
+        note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
+        chunk = ParkedChunk("failed", int(time.time() * 1000), 0, note, rest.pack())
+        result.parks.append(Park(rest.ordinal, chunk))
+        result.unfinished = True
+        result.error = f"stage {self._stage.name!r} failed on record {key}: {said}"
+        log.error("run %s halts: %s", envelope.run, result.error, exc_info=error)
+
+    def _not_serializable(
+        self, work: Work, envelope: Envelope, outcome: Outcome, error: NotSerializable
+    ) -> Result:
+        """An output has no encoding: what came before it is committed, and its record fails."""
+        if self._stage.kind is Kind.MAP and self._stage.ordered and not work.marked:
+            good = max(error.index, 0)
+            key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal + good}"
+            failed = Failed(error.at(stage=self._stage.name, key=key))
+            return self._result(
+                work, envelope, Outcome(outcome.outputs[:good], False, good, end=failed)
+            )
+        if len(work.items) > 1:
+            alone = self._runner.run(work, Budget(0.0, max_outputs=1, stride=1))
+            if alone.consumed < outcome.consumed or len(alone.outputs) < len(outcome.outputs):
+                return self._result(work, envelope, alone)
+        key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal}"
+        failed = Failed(error.at(stage=self._stage.name, key=key))
+        return self._result(work, envelope, Outcome([], False, 0, frames=work.frames, end=failed))
+
+
+def _work(envelope: Envelope) -> Work:
+    frames: dict[int, bytes] = {}
+    if envelope.frames:
+        decoded = codec.decode(envelope.frames)
+        if not isinstance(decoded, dict) or not all(
+            type(index) is int and 0 <= index < envelope.count and type(frame) is bytes
+            for index, frame in decoded.items()
+        ):
+            raise MalformedData("a chunk whose frames are not frames")
+        frames = decoded
+    items = codec.decode_items(envelope.count, envelope.items)
+    return Work(
+        envelope.run,
+        envelope.ordinal,
+        items,
+        frames,
+        marked=envelope.marks > 0,
+        attempt=envelope.crashes,
+    )
+
+
+def _carried(outlet: Outlet, outcome: Outcome) -> list[object]:
+    if not outcome.marked:
+        return outcome.outputs if outlet.records else []
+    if outlet.records and outlet.markers:
+        return outcome.outputs
+    return [
+        value for value in outcome.outputs if (type(value) is codec.Marker) is not outlet.records
+    ]

@@ -1,0 +1,325 @@
+"""The worker: reads chunks, runs them, commits what became of them.
+
+One turn is one round trip: the commits of what was done, and the read of what is next, together. Chunks that were
+read are run one after another; a turn comes when they are all done, or when what is done has waited long enough.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, StoreError
+from pauseflow.graph import Graph
+from pauseflow.stages import Budget
+from pauseflow.store.chunks import Chunks, Entry
+from pauseflow.store.commands import Committed
+from pauseflow.store.fleet import Fleet
+from pauseflow.store.keys import Keys
+from pauseflow.store.scripts import Command
+from pauseflow.store.server import Reply, Server, Wire
+from pauseflow.store.tuning import Tuning
+from pauseflow_workers.heartbeat import Heartbeat
+from pauseflow_workers.station import Station
+
+COMMIT_SECONDS = 0.01
+"""How long a commit may wait for others to share its round trip."""
+
+AHEAD_SECONDS = 0.02
+"""How much work is read ahead."""
+
+AHEAD_ENTRIES = 64
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs stages until it is told to stop.
+
+    Args:
+        server: where Redis is.
+        namespace: of the runs.
+        stages: graphs and names of the stages to consume.
+        label: what a person calls this process; made of host and process id if it is left out.
+        on_stuck: called, from the heartbeat's thread, when a record goes on long after a stop and its chunk was
+            given back; it should leave the process.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        namespace: str,
+        stages: Iterable[tuple[Graph, str]],
+        *,
+        label: str = "",
+        on_stuck: Callable[[], None] | None = None,
+    ) -> None:
+        chosen = list(stages)
+        self.label = label or os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
+        self.name = f"{self.label}.{uuid.uuid4().hex[:8]}"
+        self.stopping = threading.Event()
+        self.attempt_began = 0.0
+        self._on_stuck = on_stuck
+        self._keys = Keys(namespace)
+        self._tuning = Tuning()
+        self._chunks = Chunks(self._keys, self.name, _last_first(chosen), self._tuning)
+        self._fleet = Fleet(self._keys)
+        self._stages = [f"{graph.name}:{name}" for graph, name in chosen]
+        self._stations = {
+            (graph.name, name): Station(graph, graph[name], self._tuning) for graph, name in chosen
+        }
+        self._wire = server.wire()
+        self._side_wire = server.wire()
+        self._connected = False
+        self._client_id = 0
+        self._reading = False
+        self._budget: Budget | None = None
+        self._lock = threading.Lock()
+        self._ahead: deque[Entry] = deque()
+        self._at_work: Entry | None = None
+        self._commits: list[tuple[Entry, Command]] = []
+        self._commits_since = 0.0
+
+    def stop(self) -> None:
+        """Tells the worker to stop at the next record or yield. Safe in a signal handler, and more than once."""
+        self.stopping.set()
+        budget = self._budget
+        if budget is not None:
+            budget.stop()
+
+    def run(self) -> None:
+        """Works until `stop`; then commits what it has, gives back what it has not begun, and leaves.
+
+        Raises:
+            ServerRefused: the server does not accept us. What was being worked on is put back when the lease ends.
+        """
+        heartbeat = Heartbeat(self)
+        failures = 0
+        try:
+            while not self.stopping.is_set():
+                try:
+                    if not self._connected:
+                        self._connect()
+                        if not heartbeat.is_alive():
+                            heartbeat.start()
+                    self._turn()
+                    failures = 0
+                except (ServerUnreachable, ServerFull) as error:
+                    failures = self._wait_after(error, failures)
+            self._leave()
+        finally:
+            heartbeat.end()
+            for station in self._stations.values():
+                station.close()
+            self._wire.close()
+            self._side_wire.close()
+
+    def run_once(self) -> int:
+        """One turn without waiting, for tests that step a worker. Returns how many chunks were worked on."""
+        if not self._connected:
+            self._connect()
+        self._exchange(block=False)
+        worked = len(self._ahead)
+        self._work_off()
+        self._exchange(block=None)
+        return worked
+
+    def _connect(self) -> None:
+        self._wire.load_scripts()
+        self._chunks.ensure_groups(self._wire)
+        self._client_id = int(self._wire.call(("CLIENT", "ID")))
+        self.renew()
+        self._connected = True
+
+    def _wait_after(self, error: StoreError, failures: int) -> int:
+        if isinstance(error, ServerUnreachable):
+            self._connected = False
+        seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        if failures in (0, len(RETRY_SECONDS)):
+            log.warning("%s; trying again", error)
+        self.stopping.wait(seconds)
+        return failures + 1
+
+    def _turn(self) -> None:
+        self._exchange(block=not self._commits)
+        self._work_off()
+
+    def _work_off(self) -> None:
+        while True:
+            with self._lock:
+                if not self._ahead or self.stopping.is_set():
+                    return
+                entry = self._at_work = self._ahead.popleft()
+            command = self._attempt(entry)
+            with self._lock:
+                if self._at_work is None:
+                    continue  # the heartbeat has given it back
+                self._at_work = None
+                if not self._commits:
+                    self._commits_since = time.monotonic()
+                self._commits.append((entry, command))
+            if self._ahead and time.monotonic() - self._commits_since > COMMIT_SECONDS:
+                self._exchange(block=None)
+
+    def _attempt(self, entry: Entry) -> Command:
+        envelope = entry.envelope
+        if isinstance(envelope, MalformedData):
+            return self._set_aside(entry, envelope)
+        station = self._stations[(entry.flow, entry.stage)]
+        budget = self._budget = station.budget(envelope)
+        if self.stopping.is_set():
+            budget.stop()
+        self.attempt_began = time.monotonic()
+        try:
+            result = station.run(entry, envelope, budget)
+        except MalformedData as error:
+            return self._set_aside(entry, error)
+        finally:
+            self.attempt_began = 0.0
+            self._budget = None
+        return self._chunks.commit(entry, envelope, result)
+
+    def _set_aside(self, entry: Entry, error: MalformedData) -> Command:
+        log.error("entry %s of stage %s:%s is set aside: %s", entry.id, entry.flow, entry.stage, error)
+        return self._chunks.quarantine(entry, str(error))
+
+    def _exchange(self, *, block: bool | None) -> None:
+        """One round trip: the commits that wait, and a read. `block` is None for commits alone."""
+        with self._lock:
+            commits, self._commits = self._commits, []
+        commands = [command for _, command in commits]
+        if block is not None:
+            commands.append(self._chunks.read(self._how_many(), block=block))
+        if not commands:
+            return
+        self._reading = bool(block)
+        try:
+            replies = self._wire.exchange(commands)
+        except StoreError:
+            # Sent again when the server is back: what was committed after all is fenced then.
+            with self._lock:
+                self._commits = commits + self._commits
+            raise
+        finally:
+            self._reading = False
+        if block is not None:
+            self._take_in(replies.pop())
+        self._note(commits, replies)
+
+    def _take_in(self, reply: Reply) -> None:
+        if isinstance(reply, StoreError) and ("NOGROUP" in str(reply) or "UNBLOCKED" in str(reply)):
+            log.warning("a consumer group was lost; making it again")
+            self._chunks.ensure_groups(self._wire)
+            return
+        entries = self._chunks.entries(reply)
+        with self._lock:
+            self._ahead.extend(entries)
+
+    def _note(self, commits: list[tuple[Entry, Command]], replies: list[Reply]) -> None:
+        failed: StoreError | None = None
+        for (entry, command), reply in zip(commits, replies, strict=True):
+            if isinstance(reply, ServerFull):
+                failed = reply
+                with self._lock:
+                    self._commits.append((entry, command))
+            elif isinstance(reply, StoreError):
+                log.error("commit of %s:%s: %s", entry.flow, entry.stage, reply)
+            elif reply == Committed.FENCED:
+                log.info("a chunk of %s:%s was taken from us", entry.flow, entry.stage)
+        if failed is not None:
+            raise failed
+
+    def _how_many(self) -> int:
+        slowest = max((station.entry_seconds for station in self._stations.values()), default=0.0)
+        if slowest == 0.0:
+            return 1
+        return min(max(int(AHEAD_SECONDS / slowest), 1), AHEAD_ENTRIES)
+
+    def _leave(self) -> None:
+        if not self._connected:
+            return
+        sys.stdout.flush()
+        for attempt in range(3):
+            try:
+                self._exchange(block=None)
+                self._give_back_ahead(self._wire)
+                self._fleet.leave(self._wire, self.name, self._stages)
+            except StoreError as error:
+                log.warning("leaving: %s", error)
+                if attempt == 2:
+                    log.warning("what is left is put back when the lease ends")
+            else:
+                return
+
+    def _give_back_ahead(self, wire: Wire) -> None:
+        with self._lock:
+            entries = list(self._ahead)
+            self._ahead.clear()
+        if entries:
+            wire.exchange(self._chunks.give_back(entries))
+
+    # The heartbeat's thread calls what follows.
+
+    def renew(self) -> None:
+        """Renews the lease, and exchanges what is known of costs and of the fleet."""
+        _, workers = self._fleet.renew(self._side_wire, self.name, self.label, self._stages)
+        measured = self._tuning.to_share()
+        commands: list[Command] = [("HMGET", self._keys.costs, *self._stages)]
+        if measured:
+            flat = [word for name, cost in measured.items() for word in (name, f"{cost:.3f}")]
+            commands.append(("HSET", self._keys.costs, *flat))
+        known = self._side_wire.exchange(commands)[0]
+        if not isinstance(known, StoreError):
+            costs = {
+                name: float(value)
+                for name, value in zip(self._stages, known, strict=True)
+                if value is not None
+            }
+            self._tuning.learn(costs, workers)
+
+    def help(self) -> None:
+        """Commits what is done and gives back what is not begun, while a stage holds up the other thread."""
+        with self._lock:
+            commits, self._commits = self._commits, []
+        if commits:
+            self._note(commits, self._side_wire.exchange([command for _, command in commits]))
+        self._give_back_ahead(self._side_wire)
+
+    def unblock(self) -> None:
+        """Ends a blocking read, for the worker is to stop."""
+        if self._reading:
+            self._side_wire.exchange([("CLIENT", "UNBLOCK", self._client_id)])
+
+    def abandon(self) -> None:
+        """Gives back what is at work as it was, and leaves the process if it can."""
+        with self._lock:
+            entry, self._at_work = self._at_work, None
+        if entry is None:
+            return
+        self._side_wire.exchange(self._chunks.give_back([entry]))
+        self._fleet.leave(self._side_wire, self.name, self._stages)
+        log.warning(
+            "stage %s:%s did not come to a record's end or a yield; its chunk was put back",
+            entry.flow,
+            entry.stage,
+        )
+        if self._on_stuck is not None:
+            self._on_stuck()
+
+
+def _last_first(stages: list[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
+    """Later stages are read first: what is nearly done makes room for what begins."""
+    order = {
+        (graph.name, stage.name): at
+        for graph, _ in stages
+        for at, stage in enumerate(graph.stages)
+    }
+    return sorted(stages, key=lambda each: -order[(each[0].name, each[1])])
