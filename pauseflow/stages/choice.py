@@ -15,6 +15,19 @@ def runner_for(stage: Stage, flow_name: str) -> Runner:
         stage: one of the flow's graph.
         flow_name: the flow's name, for `current()`.
     """
+    # What only some flows need is imported when one does: a worker starts the quicker for it.
+    if stage.is_async:
+        from pauseflow.stages.concurrent import ConcurrentRunner  # noqa: PLC0415
+
+        return ConcurrentRunner(stage, flow_name)
+    if stage.threads > 1:
+        from pauseflow.stages.threaded import ThreadedRunner  # noqa: PLC0415
+
+        return ThreadedRunner(stage, flow_name)
+    if stage.kind is Kind.BRANCH:
+        from pauseflow.stages.branch import BranchRunner  # noqa: PLC0415
+
+        return BranchRunner(stage, flow_name)
     if stage.kind is Kind.FINISHED:
         return FinishedRunner(stage, flow_name)
     return FunctionRunner(stage, flow_name)

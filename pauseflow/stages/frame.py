@@ -20,7 +20,8 @@ class Frame:
         series: where its series stands, as `Series.capture` wrote it; None: it wasn't begun.
         emitted: values that the series has given, `held` included.
         held: outputs that were made ahead of an earlier record that paused, and wait for it.
-        done: nothing is left to do but to release `held`.
+        done: nothing is left to do but to release `held`, and to say that the series is over.
+        closed: nothing at all is left to do here: it is done, or it is parked on its own.
         wake: seconds since the epoch: a pause that the record asked for ahead of its turn.
     """
 
@@ -28,6 +29,7 @@ class Frame:
     emitted: int = 0
     held: list[object] = field(default_factory=list)
     done: bool = False
+    closed: bool = False
     wake: float | None = None
 
     def to_bytes(self) -> bytes:
@@ -36,7 +38,9 @@ class Frame:
         Raises:
             NotSerializable: a held output has no encoding.
         """
-        return VERSION + encode((self.series, self.emitted, self.held, self.done, self.wake))
+        return VERSION + encode(
+            (self.series, self.emitted, self.held, self.done, self.closed, self.wake)
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Frame:
@@ -53,9 +57,10 @@ class Frame:
                 int() as emitted,
                 list() as held,
                 bool() as done,
+                bool() as closed,
                 float() | None as wake,
             ):
-                return cls(series, emitted, held, done, wake)
+                return cls(series, emitted, held, done, closed, wake)
             case _:
                 raise MalformedData("a frame of a record has parts that it should not have")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 
 from pauseflow import __file__ as package_file
+from pauseflow.codec import Marker
 from pauseflow.context import Place
 from pauseflow.graph import Stage
+from pauseflow.pause import PauseFlow
 from pauseflow.stages.work import Budget, Failed, Outcome, Work
 
 PACKAGE = str(Path(package_file).parent)
@@ -78,3 +81,28 @@ def stop_iteration(stage: str) -> Failed:
 def rest_of(frames: dict[int, bytes], consumed: int) -> dict[int, bytes]:
     """The frames of `items[consumed:]`, by their index in that."""
     return {index - consumed: data for index, data in frames.items() if index >= consumed}
+
+
+def end_of_series(branch: Stage, record: object, ordinal: int) -> Marker:
+    """What says that the series of a record is over.
+
+    Args:
+        branch: the stage that gave the series.
+        record: its input.
+        ordinal: of the record at the branch.
+    """
+    return Marker(branch.name, ordinal, record if branch.takes_value else None)
+
+
+def pause_in(error: BaseException) -> PauseFlow | None:
+    """The pause that was raised, also if a task group wrapped it; of several the longest."""
+    if isinstance(error, PauseFlow):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    found = [pause_in(inner) for inner in error.exceptions]
+    pauses = [pause for pause in found if pause is not None]
+    if len(pauses) < len(found):
+        return None
+    now = time.time()
+    return max(pauses, key=lambda pause: pause.wake_at(now) or now)

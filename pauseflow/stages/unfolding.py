@@ -1,0 +1,229 @@
+"""One record of a branch, while its series is open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pauseflow.errors import CaptureError
+from pauseflow.graph import Stage
+from pauseflow.pause import PauseFlow
+from pauseflow.stages.frame import Frame
+from pauseflow.stages.runner import failed
+from pauseflow.stages.work import DONE, SLICED, Budget, End, Paused
+
+if TYPE_CHECKING:
+    from pauseflow.resumable.series import Series
+
+# Iterators of builtin containers run no Python code, so they can be drained without a look at each
+# value. That is why a PauseFlow inside a list is only a value, which has no encoding.
+CONTAINERS: tuple[Iterable[object], ...] = ((), [], range(0), range(2**70), set(), {}.values())
+DRAINABLE = frozenset(type(iter(container)) for container in CONTAINERS)
+
+
+class Unfolding:
+    """Takes one record's series as far as the budget goes, and says how it ended.
+
+    Args:
+        stage: the branch.
+        record: its input record.
+        data: the frame that an earlier slice left, if any.
+        outputs: where values go. When the record fails, those that it added are taken out again:
+            the next attempt makes them anew.
+    """
+
+    __slots__ = ("_data", "_iterator", "_mark", "_record", "_series", "emitted", "left", "outputs",
+                 "over", "stage")  # fmt: skip
+
+    left: Frame | None
+    """Where the record stands, as of its last capture; None: at the beginning."""
+
+    def __init__(
+        self, stage: Stage, record: object, data: bytes | None, outputs: list[object]
+    ) -> None:
+        assert stage.series is not None  # noqa: S101 # every branch has one; tells mypy
+        self._series: Series = stage.series
+        self.stage = stage
+        self._record = record
+        self._data = data
+        self._mark = len(outputs)
+        self._iterator: Any = None
+        self.outputs = outputs
+        self.emitted = 0
+        self.left = None
+        self.over = False
+
+    def unfold(self, budget: Budget) -> End:
+        """Run a series that is not async, as far as the budget goes."""
+        end = None
+        while end is None:
+            end = self.advance(budget)
+        self.close()
+        return end
+
+    def advance(self, budget: Budget) -> End | None:
+        """Take one stride of a series that is not async; None: there may be more."""
+        if self._iterator is None:
+            end = self._begin()
+            if end is not None:
+                return end
+        try:
+            pause = self._pull(budget)
+        except PauseFlow as raised:
+            return self._paused(raised, raised=raised)
+        except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
+            return self._failed(error)
+        return self._judge(pause, budget)
+
+    async def unfold_async(self, budget: Budget) -> End:
+        """Run an async series, as far as the budget goes."""
+        end = None
+        while end is None:
+            end = await self.advance_async(budget)
+        await self.close_async()
+        return end
+
+    async def advance_async(self, budget: Budget) -> End | None:
+        """Take one stride of an async series; None: there may be more.
+
+        Being cancelled takes back what the record has put into `outputs`.
+        """
+        if self._iterator is None:
+            end = self._begin()
+            if end is not None:
+                return end
+        try:
+            pause = await self._pull_async(budget)
+        except PauseFlow as raised:
+            return self._paused(raised, raised=raised)
+        except asyncio.CancelledError:
+            del self.outputs[self._mark :]
+            raise
+        except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
+            return self._failed(error)
+        return self._judge(pause, budget)
+
+    def close(self) -> None:
+        """Let go of a series that is not async. What its cleaning up raises is dropped."""
+        close = getattr(self._iterator, "close", None)
+        if close is not None and not self.over:
+            with suppress(Exception, PauseFlow):  # the record is settled: its end is what counts
+                close()
+
+    async def close_async(self) -> None:
+        """Let go of an async series."""
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None and not self.over:
+            with suppress(Exception, PauseFlow):  # the record is settled: its end is what counts
+                await close()
+
+    def _begin(self) -> End | None:
+        """Open the series, or take it up where the frame says."""
+        try:
+            if self._data is None:
+                self._iterator = self._series.open(self._record)
+                return None
+            return self._take_up(Frame.from_bytes(self._data))
+        except PauseFlow as pause:
+            return Paused(pause)  # nothing was given yet: it is opened again
+        except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
+            return self._failed(error)
+
+    def _take_up(self, frame: Frame) -> End | None:
+        self.outputs.extend(frame.held)
+        self.emitted = frame.emitted
+        self.left = replace(frame, held=[])
+        if frame.done:
+            return DONE
+        pause = frame.asleep(time.time())
+        if pause is not None:
+            return Paused(pause)
+        if frame.series is None:
+            self._iterator = self._series.open(self._record)
+        else:
+            self._iterator = self._series.reopen(self._record, frame.series)
+        return None
+
+    def _pull(self, budget: Budget) -> PauseFlow | None:
+        """Take a stride of values, or fewer up to a pause that the series yields."""
+        outputs = self.outputs
+        before = len(outputs)
+        count = _room(budget, before)
+        values = islice(self._iterator, count)
+        try:
+            if type(self._iterator) in DRAINABLE:
+                outputs.extend(values)
+            else:
+                for value in values:
+                    if isinstance(value, PauseFlow):
+                        return value
+                    outputs.append(value)
+                    if budget.stopping:
+                        return None
+            self.over = len(outputs) - before < count
+        finally:
+            self.emitted += len(outputs) - before
+        return None
+
+    async def _pull_async(self, budget: Budget) -> PauseFlow | None:
+        outputs = self.outputs
+        before = len(outputs)
+        count = _room(budget, before)
+        try:
+            async for value in self._iterator:
+                if isinstance(value, PauseFlow):
+                    return value
+                outputs.append(value)
+                if budget.stopping or len(outputs) - before == count:
+                    return None
+            self.over = True
+        finally:
+            self.emitted += len(outputs) - before
+        return None
+
+    @property
+    def closes(self) -> bool:
+        """Whether a done record's series ends here and now, rather than before or elsewhere."""
+        return self.left is None or not self.left.closed
+
+    def _judge(self, pause: PauseFlow | None, budget: Budget) -> End | None:
+        """What follows from a pull; None: pull again."""
+        if pause is not None:
+            return self._paused(pause)
+        if self.over:
+            return DONE
+        if not budget.spent(len(self.outputs)):
+            return None
+        try:
+            self._capture()
+        except CaptureError:
+            return None  # only the end of a slice: perhaps it can be captured at a later value
+        except BaseException as error:  # noqa: BLE001 # the author's __getstate__ may raise anything
+            return self._failed(error)
+        return SLICED
+
+    def _paused(self, pause: PauseFlow, raised: PauseFlow | None = None) -> End:
+        try:
+            self._capture(raised)
+        except BaseException as error:  # noqa: BLE001 # the author's __getstate__ may raise anything
+            return self._failed(error)
+        return Paused(pause)
+
+    def _capture(self, raised: PauseFlow | None = None) -> None:
+        series = self._series.capture(self._iterator, emitted=self.emitted, raised=raised)
+        self.left = Frame(series, self.emitted)
+
+    def _failed(self, error: BaseException) -> End:
+        end = failed(error)
+        del self.outputs[self._mark :]
+        return end
+
+
+def _room(budget: Budget, outputs: int) -> int:
+    """How many values to take before the next look at the budget."""
+    return max(1, min(budget.stride, budget.max_outputs - outputs))
