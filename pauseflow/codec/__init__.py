@@ -10,7 +10,7 @@ Equal values of equal types have equal bytes, dicts if they have the same order 
 digest of the bytes names the value.
 
 Nesting is bounded by msgpack's stack (512 to 1,024 levels, by its version), and sets inside sets by
-32 levels. Whatever is encoded can be decoded.
+8 levels. Whatever is encoded can be decoded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uuid import UUID
 
 from pauseflow.codec.culprit import find_culprit
 from pauseflow.codec.marker import Marker
-from pauseflow.codec.reader import Reader
+from pauseflow.codec.reader import read_items
 from pauseflow.codec.registry import Registry
 from pauseflow.codec.wire import ExtType, Timestamp
 from pauseflow.codec.writer import Writer
@@ -64,7 +64,7 @@ def decode(data: bytes | memoryview) -> object:
         MalformedData: the bytes are damaged, hostile, not one value, or name a class or a field
             that this process does not have. Nothing else is raised, and nothing is imported.
     """
-    return Reader(_REGISTRY).items(1, data)[0]
+    return read_items(1, data, _REGISTRY)[0]
 
 
 def encode_items(values: Sequence[object]) -> bytes:
@@ -87,7 +87,7 @@ def decode_items(count: int, data: bytes | memoryview) -> list[object]:
     Raises:
         MalformedData: as `decode` does, or there are more or fewer values.
     """
-    return Reader(_REGISTRY).items(count, data)
+    return read_items(count, data, _REGISTRY)
 
 
 @overload

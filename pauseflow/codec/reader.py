@@ -1,4 +1,4 @@
-"""Reader: bytes become values. Nothing they name is imported, and nothing they hold is run."""
+"""Reading: bytes become values. Nothing they name is imported, and nothing they hold is run."""
 
 from __future__ import annotations
 
@@ -55,104 +55,95 @@ _LEAVES: Final[dict[int, Callable[[bytes], object]]] = {
 }
 
 
-class Reader:
-    """Unpacks one body. It is used once, by one thread.
+def read_items(count: int, data: bytes | memoryview, registry: Registry) -> list[object]:
+    """Exactly `count` values, which are all that `data` holds.
 
     Args:
+        count: how many values there are; checked, not trusted.
+        data: their encodings, one after another.
         registry: the classes that the bytes may name.
+
+    Raises:
+        MalformedData: and nothing else, whatever the bytes are.
     """
+    # Each value takes a byte at least, so that a false count reserves no memory.
+    if not 0 <= count <= len(data):
+        raise MalformedData(f"{count} values are said to be in {len(data)} bytes")
+    try:
+        return _unpacked(b"".join((wire.array_header(count), data)), registry, sets=0)
+    except MalformedData:
+        raise
+    except Exception as error:
+        raise MalformedData(f"the bytes are no value: {_told(error)}") from error
 
-    __slots__ = ("_registry", "_sets", "_tags")
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._sets = 0
-        self._tags = 0
+def _unpacked(data: bytes, registry: Registry, *, sets: int) -> list[object]:
+    """The items of the array that `data` is, inside of so many sets."""
+    tags = 0
 
-    def items(self, count: int, data: bytes | memoryview) -> list[object]:
-        """Exactly `count` values, which are all that `data` holds.
-
-        Raises:
-            MalformedData: and nothing else, whatever the bytes are.
-        """
-        # Each value takes a byte at least, so that a false count reserves no memory.
-        if not 0 <= count <= len(data):
-            raise MalformedData(f"{count} values are said to be in {len(data)} bytes")
-        try:
-            items = self._unpacked(b"".join((wire.array_header(count), data)))
-        except MalformedData:
-            raise
-        except Exception as error:
-            raise MalformedData(f"the bytes are no value: {_told(error)}") from error
-        if self._tags or type(items) is not list:
-            raise MalformedData("the bytes are no value: a tag stands where no array begins")
-        return items
-
-    def _unpacked(self, data: bytes) -> object:
-        # A hook for every list is slow, so there is one only where an array may be tagged.
-        tagged = wire.TAG_BYTES in data
-        return wire.unpackb(
-            data,
-            strict_map_key=False,
-            unicode_errors="surrogatepass",
-            ext_hook=self._extension,
-            list_hook=self._array if tagged else None,
-        )
-
-    def _extension(self, code: int, body: bytes) -> object:
+    # msgpack calls these for each extension and list: closures are a fifth faster than methods.
+    def extension(code: int, body: bytes) -> object:
+        nonlocal tags
         if code == wire.TAG:
-            tag = _TAGS.get(body)
-            if tag is None:
-                raise MalformedData(f"the tag {body[:8]!r} is not known to this version")
-            self._tags += 1
-            return tag
-        read = _LEAVES.get(code)
-        if read is not None:
-            return read(body)
+            tags += 1
+            return _TAGS[body]
+        if code in _LEAVES:
+            return _LEAVES[code](body)
         if code in (wire.SET, wire.FROZENSET):
-            return self._set(code, body)
+            return _set(code, _unpacked(body, registry, sets=_one_more(sets)))
         raise MalformedData(f"the extension type {code} is not known to this version")
 
-    def _array(self, items: list[object]) -> object:
+    def array(items: list[object]) -> object:
+        nonlocal tags
         if not items:
             return items
         first = items[0]
         if first is _TUPLE:
-            self._tags -= 1
+            tags -= 1
             del items[0]
             return tuple(items)
-        if first is _INSTANCE:
-            self._tags -= 1
-            return self._instance(items)
-        if first is _MARKER:
-            self._tags -= 1
-            return _marker(items)
+        if type(first) is _Tag:
+            tags -= 1
+            return _instance(items, registry) if first is _INSTANCE else _marker(items)
         return items
 
-    def _instance(self, items: list[object]) -> object:
-        if len(items) != 3 or type(items[1]) is not str:
-            raise MalformedData("an instance has no class name, or not one value")
-        shape = self._registry.named.get(items[1])
-        if shape is None:
-            raise MalformedData(
-                f"no class is registered as {items[1][:200]!r} in this process. Import the module "
-                f"that registers it; if the class was moved or renamed, give it that name with "
-                f"@pauseflow.register(name=...)"
-            )
-        return shape.instance(items[2])
+    # A hook for every list is slow, so there is one only where an array may be tagged.
+    items = wire.unpackb(
+        data,
+        strict_map_key=False,
+        unicode_errors="surrogatepass",
+        ext_hook=extension,
+        list_hook=array if wire.TAG_BYTES in data else None,
+    )
+    if tags or type(items) is not list:
+        raise MalformedData("the bytes are no value: a tag stands where no array begins")
+    return items
 
-    def _set(self, code: int, body: bytes) -> object:
-        if self._sets == wire.MAX_SETS:
-            raise MalformedData(f"more than {wire.MAX_SETS} sets stand inside each other")
-        self._sets += 1
-        elements = self._unpacked(body)
-        self._sets -= 1
-        if type(elements) is not list:
-            raise MalformedData("the elements of a set are no array")
-        value = set(elements) if code == wire.SET else frozenset(elements)
-        if len(value) != len(elements):
-            raise MalformedData("a set has an element twice")
-        return value
+
+def _one_more(sets: int) -> int:
+    if sets == wire.MAX_SETS:
+        raise MalformedData(f"more than {wire.MAX_SETS} sets stand inside each other")
+    return sets + 1
+
+
+def _set(code: int, elements: list[object]) -> object:
+    value = set(elements) if code == wire.SET else frozenset(elements)
+    if len(value) != len(elements):
+        raise MalformedData("a set has an element twice")
+    return value
+
+
+def _instance(items: list[object], registry: Registry) -> object:
+    if len(items) != 3 or type(items[1]) is not str:
+        raise MalformedData("an instance has no class name, or not one value")
+    shape = registry.named.get(items[1])
+    if shape is None:
+        raise MalformedData(
+            f"no class is registered as {items[1][:200]!r} in this process. Import the module "
+            f"that registers it; if the class was moved or renamed, give it that name with "
+            f"@pauseflow.register(name=...)"
+        )
+    return shape.instance(items[2])
 
 
 def _marker(items: list[object]) -> Marker:
@@ -166,6 +157,3 @@ def _marker(items: list[object]) -> Marker:
 def _told(error: Exception) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
-
-
-__all__: Final = ["Reader"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import struct
 from typing import Final
@@ -19,6 +20,7 @@ _NAIVE, _FIXED, _NAMED, _ZONE = range(4)
 # Without dots and leading slashes a key can't leave the time zone folders, nor name a module.
 _ZONE_KEY: Final = re.compile(r"[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*", re.ASCII)
 
+_UTC: Final = _OFFSET.pack(0)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
@@ -87,6 +89,8 @@ def read_timedelta(body: bytes) -> dt.timedelta:
 def _write_zone(zone: dt.tzinfo | None) -> tuple[int, bytes]:
     if zone is None:
         return _NAIVE, b""
+    if zone is dt.UTC:
+        return _FIXED, _UTC
     if type(zone) is dt.timezone:
         offset, name = zone.utcoffset(None), zone.tzname(None)
         body = _OFFSET.pack(offset // _MICROSECOND)
@@ -105,6 +109,11 @@ def _write_zone(zone: dt.tzinfo | None) -> tuple[int, bytes]:
 def _read_zone(kind: int, tail: bytes) -> dt.tzinfo | None:
     if kind == _NAIVE and not tail:
         return None
+    return _zone(kind, tail)
+
+
+@functools.lru_cache(maxsize=256)
+def _zone(kind: int, tail: bytes) -> dt.tzinfo:
     if kind == _FIXED:
         return dt.timezone(_MICROSECOND * _OFFSET.unpack(tail)[0])
     if kind == _NAMED:

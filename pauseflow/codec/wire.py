@@ -49,8 +49,12 @@ TAG_BYTES: Final = b"\xd4\x01"
 LOOKALIKE_BYTES: Final = bytes([*range(0xC4, 0xCA), *range(0xD4, 0xD9)])
 """The first bytes of binary strings and extension types."""
 
-MAX_SETS: Final = 32
-"""How many sets may stand inside each other. Each copies its content once more."""
+MAX_SETS: Final = 8
+"""How many sets may stand inside each other.
+
+Each copies its content once more, and starts msgpack's own nesting limit anew: this bounds the
+work, and the C stack to half of what a thread has.
+"""
 
 
 def tag(kind: bytes) -> object:

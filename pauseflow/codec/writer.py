@@ -34,6 +34,10 @@ LEAVES: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
 LOOKALIKES: Final[frozenset[type]] = frozenset({bytearray, memoryview, ExtType})
 """Types that msgpack packs without asking, and that would come back as something else."""
 
+# A buffer that malloc takes from its heap; the default of 256 KiB would be mapped and unmapped.
+_CHUNK_BUFFER: Final = 32_768
+_SET_BUFFER: Final = 512
+
 _SORTED_AS_THEY_ARE: Final = ({int}, {str}, {bytes})
 
 
@@ -68,16 +72,23 @@ class Writer:
 
     def _packed(self, items: list[object]) -> bytes:
         try:
-            data: bytes = Packer(default=self._replaced, strict_types=True).pack(items)
+            data: bytes = self._packer(None, _CHUNK_BUFFER).pack(items)
         except UnicodeEncodeError:
             # Handling lone surrogates makes every string slower, and next to none has any.
             self._parts.clear()
             self._sets = 0
-            data = self._surrogate_packer().pack(items)
+            data = self._packer("surrogatepass", _CHUNK_BUFFER).pack(items)
         return data
 
-    def _surrogate_packer(self) -> Any:
-        return Packer(default=self._replaced, strict_types=True, unicode_errors="surrogatepass")
+    def _packer(self, unicode_errors: str | None, buffer: int) -> Any:
+        # A packer of its own for each call: one can't be shared by threads, nor used again while
+        # it packs, and with a small buffer a new one costs next to nothing.
+        return Packer(
+            default=self._replaced,
+            strict_types=True,
+            unicode_errors=unicode_errors,
+            buf_size=buffer,
+        )
 
     def _replaced(self, value: object) -> object:
         """What msgpack shall pack in the place of a value that it has no form for."""
@@ -95,7 +106,7 @@ class Writer:
             leaf = LEAVES.get(kind)
             if leaf is not None:
                 code, write = leaf
-                return ExtType(code, write(value))
+                return _extension(code, write(value))
         except ValueError as error:
             raise NotSerializable(type_name(kind), reason=str(error)) from error
         if isinstance(value, set | frozenset) and kind in (set, frozenset):
@@ -113,16 +124,15 @@ class Writer:
             )
         self._parts.append(elements)
         self._sets += 1
+        pack = self._packer("surrogatepass", _SET_BUFFER).pack
         if set(map(type, elements)) in _SORTED_AS_THEY_ARE:
-            pack = self._surrogate_packer().pack
-            encoded = [pack(element) for element in sorted(elements)]  # type: ignore[type-var]
+            body = pack(sorted(elements))  # type: ignore[type-var] # of one type that has an order
         else:
-            pack = self._surrogate_packer().pack
             # Inside a list, as it will be read: the nesting that is refused is the same.
             encoded = sorted([pack([element])[1:] for element in elements])
+            body = b"".join((wire.array_header(len(encoded)), *encoded))
         self._sets -= 1
-        body = b"".join((wire.array_header(len(encoded)), *encoded))
-        return ExtType(wire.SET if type(elements) is set else wire.FROZENSET, body)
+        return _extension(wire.SET if type(elements) is set else wire.FROZENSET, body)
 
     def _is_faithful(self, items: list[object], body: bytes) -> bool:
         """Whether every value will come back as it was: no lookalike was packed.
@@ -155,6 +165,11 @@ class Writer:
                 below.extend(chain.from_iterable(lists))
             level = below
         return True
+
+
+def _extension(code: int, body: bytes) -> object:
+    # Past the checks of ExtType's constructor, which take longer than all else here.
+    return tuple.__new__(ExtType, (code, body))
 
 
 def _is_flat(items: list[object]) -> bool:
