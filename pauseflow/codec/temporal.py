@@ -46,9 +46,8 @@ def write_datetime(value: dt.datetime) -> bytes:
 
 def read_datetime(body: bytes) -> dt.datetime:
     """What `write_datetime` wrote. Raises ValueError, KeyError, OSError or struct.error else."""
-    year, month, day, *clock, flags = _DATETIME.unpack_from(body)
+    year, month, day, hour, minute, second, micro, flags = _DATETIME.unpack_from(body)
     zone = _read_zone(flags >> 1, body[_DATETIME.size :])
-    hour, minute, second, micro = clock
     return dt.datetime(year, month, day, hour, minute, second, micro, zone, fold=flags & 1)
 
 
@@ -99,7 +98,12 @@ def _write_zone(zone: dt.tzinfo | None) -> tuple[int, bytes]:
             return _FIXED, body
         return _NAMED, body + name.encode("utf-8", "surrogatepass")
     if type(zone) is ZoneInfo and zone.key is not None:
-        return _ZONE, zone.key.encode()
+        key = zone.key.encode("utf-8", "surrogatepass")
+        try:
+            _zone(_ZONE, key)
+        except (ValueError, LookupError, OSError) as error:
+            raise ValueError(f"there is no time zone {zone.key!r}") from error
+        return _ZONE, key
     raise ValueError(
         f"its time zone is a {type(zone).__module__}.{type(zone).__qualname__}, and only "
         f"datetime.timezone and zoneinfo.ZoneInfo with a key can be named in data"

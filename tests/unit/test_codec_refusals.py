@@ -6,6 +6,8 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import io
+import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -139,6 +141,14 @@ def test_a_time_zone_that_data_cannot_name():
     assert error.path == '["at"]'
     assert "Local" in error.reason
     assert "zoneinfo.ZoneInfo" in error.reason
+
+
+@pytest.mark.parametrize("key", [None, "My/Zone", "../zone"])
+def test_a_zone_that_has_no_file_under_its_name(key):
+    # The smallest time zone file: one kind of time, which is UTC, and no transitions.
+    file = b"TZif" + bytes(16) + struct.pack(">6i", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+    zone = ZoneInfo.from_file(io.BytesIO(file), key=key)
+    assert "time zone" in refused([dt.time(1, tzinfo=zone)]).reason
 
 
 def test_a_circle_is_named_and_no_recursion_error():
