@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from pauseflow.pause import PauseFlow
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST_STRIDE = 1024
 """Records between two looks at the clock, at most."""
@@ -49,8 +46,8 @@ class Budget:
     """How long a slice may take. One is made for each slice.
 
     A runner looks at it every `stride` records, and at least one record is done whatever the
-    budget says. The stride follows what the records cost: it doubles while a stride takes less
-    than half a millisecond.
+    budget says, unless it was stopped. The stride follows what the records cost: it doubles while
+    a stride takes less than half a millisecond.
 
     Args:
         seconds: from now until the slice is over.
@@ -114,23 +111,41 @@ class Budget:
         for callback in callbacks:
             callback()
 
-    @contextmanager
-    def on_stop(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Have `callback` called by `stop`, from its thread, while the block runs.
+    def on_stop(self, callback: Callable[[], object]) -> Watch:
+        """Have `callback` called by `stop`, from its thread, while a `with` block runs.
 
-        It is called at once if the budget is stopping already. It must be quick and not raise.
+        It is called at once if the budget is stopping already, and may be called twice. It must
+        be quick and not raise.
         """
+        return Watch(self, callback)
+
+    def watch(self, callback: Callable[[], object]) -> None:
+        """Begin to call `callback` on `stop`. See `on_stop`."""
         with self._mutex:
             self._callbacks.append(callback)
-            stopping = self.stopping
-        if stopping:
+        if self.stopping:
             callback()
-        try:
-            yield
-        finally:
-            with self._mutex:
-                if callback in self._callbacks:
-                    self._callbacks.remove(callback)
+
+    def unwatch(self, callback: Callable[[], object]) -> None:
+        """No longer call `callback`."""
+        with self._mutex, suppress(ValueError):  # stop() has taken it out
+            self._callbacks.remove(callback)
+
+
+class Watch:
+    """The `with` block of `Budget.on_stop`."""
+
+    __slots__ = ("_budget", "_callback")
+
+    def __init__(self, budget: Budget, callback: Callable[[], object]) -> None:
+        self._budget = budget
+        self._callback = callback
+
+    def __enter__(self) -> None:
+        self._budget.watch(self._callback)
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.unwatch(self._callback)
 
 
 @dataclass(slots=True)
