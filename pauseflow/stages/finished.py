@@ -5,8 +5,8 @@ from __future__ import annotations
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
 from pauseflow.pause import PauseFlow
-from pauseflow.stages.runner import Runner, failed
-from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Paused, Work
+from pauseflow.stages.runner import Runner, asked, failed
+from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Work
 
 
 class FinishedRunner(Runner):
@@ -46,7 +46,7 @@ class FinishedRunner(Runner):
             else:
                 self.stage.fn()
         except PauseFlow as pause:
-            return Paused(pause)
+            return asked(pause)
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             return failed(error)
         return None

@@ -10,7 +10,7 @@ from pauseflow.context import Place, place
 from pauseflow.graph import Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
-from pauseflow.stages.runner import Runner, failed, rest_of, stop_iteration
+from pauseflow.stages.runner import Runner, asked, failed, rest_of, stop_iteration
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Parked, Paused, Work
 
 
@@ -81,7 +81,7 @@ class FunctionRunner(Runner):
             else:
                 results.extend(map(self.stage.fn, batch))
         except PauseFlow as pause:
-            end = Paused(pause)
+            end = asked(pause)
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             end = failed(error)
         done = len(results) - before

@@ -11,7 +11,7 @@ from pauseflow.context import Place
 from pauseflow.graph import Kind
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.progress import Progress, assemble
-from pauseflow.stages.runner import Runner, failed, pause_in
+from pauseflow.stages.runner import Runner, asked, failed, pause_in
 from pauseflow.stages.work import DONE, Budget, Done, Outcome, Paused, Work
 
 
@@ -109,4 +109,4 @@ class ParallelRunner(Runner):
 def broken(error: BaseException) -> Progress:
     """What follows from what a function of one record raised."""
     pause = pause_in(error)
-    return Progress([], failed(error) if pause is None else Paused(pause))
+    return Progress([], failed(error) if pause is None else asked(pause))

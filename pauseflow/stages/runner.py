@@ -12,7 +12,7 @@ from pauseflow.codec import Marker
 from pauseflow.context import Place
 from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
-from pauseflow.stages.work import Budget, Failed, Outcome, Work
+from pauseflow.stages.work import Budget, Failed, Outcome, Paused, Work
 
 PACKAGE = str(Path(package_file).parent)
 
@@ -48,6 +48,13 @@ class Runner(ABC):
             attempt=work.attempt,
             first=work.ordinal,
         )
+
+
+def asked(pause: PauseFlow) -> Paused:
+    """The end of a slice that `pause` was raised or yielded in."""
+    # Its traceback keeps the author's locals alive, and a parked record needs none.
+    pause.__traceback__ = pause.__context__ = None
+    return Paused(pause)
 
 
 def failed(error: BaseException) -> Failed:

@@ -14,7 +14,7 @@ from pauseflow.errors import CaptureError
 from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
-from pauseflow.stages.runner import failed
+from pauseflow.stages.runner import asked, failed
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Paused
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Unfolding:
                 return None
             return self._take_up(Frame.from_bytes(self._data))
         except PauseFlow as pause:
-            return Paused(pause)  # nothing was given yet: it is opened again
+            return asked(pause)  # nothing was given yet: it is opened again
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             return self._failed(error)
 
@@ -212,7 +212,7 @@ class Unfolding:
             self._capture(raised)
         except BaseException as error:  # noqa: BLE001 # the author's __getstate__ may raise anything
             return self._failed(error)
-        return Paused(pause)
+        return asked(pause)
 
     def _capture(self, raised: PauseFlow | None = None) -> None:
         series = self._series.capture(self._iterator, emitted=self.emitted, raised=raised)
