@@ -65,7 +65,7 @@ class FunctionRunner(Runner):
         start = outcome.consumed
         kind = self.stage.kind
         batch = work.items[start : min(start + budget.stride, limit)]
-        asked = len(batch)
+        size = len(batch)
         self._batch = batch
         if budget.stopping:
             return SLICED
@@ -88,7 +88,7 @@ class FunctionRunner(Runner):
         outcome.consumed = start + done
         if kind is Kind.FILTER:
             outcome.outputs.extend(compress(work.items[start : start + done], results))
-        if end is None and done < asked and not budget.stopping:
+        if end is None and done < size and not budget.stopping:
             return stop_iteration(self.stage.name)
         if isinstance(end, Paused) and not self.stage.ordered:
             outcome.parked.append(Parked(outcome.consumed, None, end.pause))
