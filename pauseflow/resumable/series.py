@@ -1,0 +1,337 @@
+"""Series: how one record's outputs are opened, captured and reopened, for any branch function."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import FunctionType, GeneratorType
+from typing import Any, Final, Literal
+
+from pauseflow import codec
+from pauseflow.errors import CaptureError, CodecError, ForeignFrame, MalformedData, NotResumable
+from pauseflow.pause import PauseFlow
+from pauseflow.resumable import iterators
+from pauseflow.resumable.awaited import Awaited
+from pauseflow.resumable.entering import Entry
+from pauseflow.resumable.frame import (
+    Frame,
+    capture,
+    captured_iterator,
+    entered,
+    restored_iterator,
+)
+from pauseflow.resumable.instances import has_iteration
+from pauseflow.resumable.packing import GENERATORS, Packer
+from pauseflow.resumable.prepared import BY_CODE, Resumable, name_of, prepare
+from pauseflow.resumable.reach import Reach, named_by_code
+from pauseflow.resumable.replay import Replaying, ReplayingAsync
+from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
+from pauseflow.resumable.standing import Ends, code_of, shown
+from pauseflow.resumable.unpacking import malformed
+
+Kind = Literal["generator", "async generator", "iterator class", "function", "replay"]
+AnySeries = Any
+"""An iterator, or an asynchronous one for asynchronous kinds."""
+
+_REPLAY: Final = "replay"
+_LOG = logging.getLogger("pauseflow.resumable")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """What an operator sees of a frame.
+
+    Attributes:
+        function: `module:qualname` of the function that stands there.
+        fingerprint: of the code that made the frame.
+        file: the function's source file, as this process knows it; "?" if it doesn't.
+        line: the source line where it stands; 0 if it has none.
+        locals: the live locals' names and how their values read, shortened.
+        note: what can't be told, and why; empty if all can.
+    """
+
+    function: str
+    fingerprint: str
+    file: str
+    line: int
+    locals: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+class Series:
+    """How one record's series of outputs is opened, captured and reopened.
+
+    Made once per stage, when the flow is built.
+
+    Args:
+        fn: a generator function, a class of iterators, or a function that gives an iterable; each
+            of them may be asynchronous, a bound method or a partial.
+        strict: refuse what could only be resumed by running it again.
+        migrate: for the fingerprint of older code, a function from the captured locals, by name,
+            to the arguments of a new call: a tuple, a dict of keyword arguments, or the one
+            argument itself.
+
+    Attributes:
+        kind: what `fn` is, as far as resuming is concerned.
+        is_async: `open` and `reopen` give asynchronous iterators.
+        name: `module:qualname` of `fn`.
+        fingerprint: of its source; "" if it has none.
+        warnings: why it is resumed by running it again, for whoever builds the flow to be told.
+
+    Raises:
+        NotResumable: with `strict`, it can't be resumed where it stopped.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        strict: bool = False,
+        migrate: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.kind: Kind
+        self.warnings: tuple[str, ...] = ()
+        self.fingerprint = ""
+        self._fn = fn
+        self._strict = strict
+        self._migrate = dict(migrate or {})
+        self._resumable: Resumable | None = None
+        self._told = False
+        plain = unwrapped(fn)
+        self.name = name_of(plain)
+        is_generator = inspect.isgeneratorfunction(plain)
+        self.is_async = inspect.isasyncgenfunction(plain) or inspect.iscoroutinefunction(plain)
+        if is_generator or inspect.isasyncgenfunction(plain):
+            self._generator(fn, strict=strict)
+        elif isinstance(plain, type) and _iterates(plain):
+            self._class(plain)
+        else:
+            self.kind = "function"
+            self.fingerprint = function_fingerprint(plain)
+            self._reach = Reach(*named_by_code(plain))
+
+    def _generator(self, fn: Callable[..., Any], *, strict: bool) -> None:
+        try:
+            self._resumable = prepare(fn)
+        except NotResumable as error:
+            if strict:
+                raise
+            self.kind = "replay"
+            self.fingerprint = function_fingerprint(unwrapped(fn))
+            self.warnings = (
+                f"{error} Until then it is resumed by running it again for the same record and "
+                f"skipping what it emitted before.",
+            )
+            return
+        self.kind = "async generator" if self.is_async else "generator"
+        self.fingerprint = self._resumable.fingerprint
+
+    def _class(self, plain: type) -> None:
+        self.kind = "iterator class"
+        self.fingerprint = class_fingerprint(plain)
+        self._reach = Reach(plain)
+        self.is_async = hasattr(plain, "__aiter__") and not hasattr(plain, "__iter__")
+        maker = getattr(plain, "__aiter__" if self.is_async else "__iter__", None)
+        made_by = inspect.isasyncgenfunction if self.is_async else inspect.isgeneratorfunction
+        if isinstance(maker, FunctionType) and made_by(maker):
+            self._generator(maker, strict=self._strict)
+            if self._resumable is not None:
+                self.kind = "iterator class"
+                self._resumable.reach = Reach(self._resumable, plain)
+
+    # -- opening
+
+    def open(self, record: Any) -> AnySeries:
+        """Start the series of a record.
+
+        Nothing of a generator runs before its first item is asked for. A PauseFlow that a
+        function raises before it returns comes out of here.
+        """
+        if self._resumable is not None and self.kind != "iterator class":
+            return self._resumable.start(record)
+        if self.kind == "iterator class":
+            made = self._fn(record)
+            if self._resumable is not None:
+                return self._resumable.start(made)
+            return aiter(made) if self.is_async else iter(made)
+        if self.kind == "replay":
+            made = self._fn(record)
+            return ReplayingAsync(aiter(made)) if self.is_async else Replaying(iter(made))
+        if self.is_async:
+            return Awaited(self._fn, record)
+        return self._known(self._fn(record))
+
+    def _known(self, made: Any) -> Iterator[Any]:
+        """The iterator of what a function returned; one that can't be captured counts."""
+        iterator = iter(made)
+        if isinstance(iterator, GeneratorType):
+            adopted = self._adopted(iterator)
+            return adopted if adopted is not None else Replaying(iterator)
+        if type(iterator) in iterators.NATIVE or has_iteration(iterator):
+            return iterator
+        return Replaying(iterator)
+
+    def _adopted(self, generator: GeneratorType[Any, Any, Any]) -> Iterator[Any] | None:
+        """The rewritten form of a generator that a function has made and not begun."""
+        if id(code_of(generator)) in BY_CODE:
+            return generator
+        frame = generator.gi_frame
+        if frame is None or inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:
+            return None
+        for found in self._reach.generators():
+            if found.fn.__code__ is code_of(generator):
+                scope = {n: v for n, v in frame.f_locals.items() if n in found.parameters}
+                return found.enter(0, Entry(scope))
+        return None
+
+    # -- capturing
+
+    def capture(
+        self, series: AnySeries, *, emitted: int, raised: BaseException | None = None
+    ) -> bytes:
+        """Write a series down, and leave its `with` blocks; what goes on is the frame.
+
+        Called when the series has yielded or raised a PauseFlow, and at the end of a time slice,
+        after any value that was taken. If it can't be captured it is as it was before.
+
+        Args:
+            series: from `open` or `reopen`, and not running.
+            emitted: how many outputs of this record were emitted in all.
+            raised: the PauseFlow that came out of it, if one did.
+
+        Raises:
+            CaptureError: a live local has no encoding, or it stands where it can't be entered.
+        """
+        del emitted  # what replays counts for itself, pauses too
+        if isinstance(series, Replaying | ReplayingAsync):
+            return self._replayed(series.state)
+        if isinstance(series, Awaited):
+            if series.iterator is None:
+                return self._replayed([0, {}])
+            return self._captured_iterator(series.iterator, Ends(raised))
+        if isinstance(series, GENERATORS):
+            return capture(series, raised=raised).encode()
+        return self._captured_iterator(series, Ends(raised))
+
+    def _captured_iterator(self, series: Any, ends: Ends) -> bytes:
+        if isinstance(series, Replaying | ReplayingAsync):
+            return self._replayed(series.state)
+        packer = Packer(self._reach, ends)
+        return captured_iterator(series, packer, self.name, self.fingerprint).encode()
+
+    def _replayed(self, state: list[Any]) -> bytes:
+        if self._strict and state[0]:
+            raise CaptureError(
+                "the iterator", self.name, file=self.name, line=0,
+                reason="it does not tell its state, and strict=True forbids running it again",
+            )  # fmt: skip
+        if not self._told and self.kind == "function":
+            self._told = True
+            _LOG.warning(
+                "%s gave an iterator that does not tell its state: it is resumed by calling the "
+                "function again and skipping what was taken before",
+                self.name,
+            )
+        return codec.encode([_REPLAY, self.name, self.fingerprint, *state])
+
+    # -- reopening
+
+    def reopen(
+        self, record: Any, frame: bytes, value: object = None, *, error: BaseException | None = None
+    ) -> AnySeries:
+        """Go on with a series where its frame stands.
+
+        Args:
+            record: the record that it was opened for.
+            frame: what `capture` gave, in this process or another.
+            value: what the `yield PauseFlow(...)` evaluates to at which it stands.
+            error: what that `yield` raises instead.
+
+        Raises:
+            ForeignFrame: the frame was made by other code, and no migration is declared for it.
+            MalformedData: the bytes are no frame.
+        """
+        data = codec.decode(frame)
+        match data:
+            case ["replay", str(), str(fingerprint), int(taken), dict(answers)] if taken >= 0:
+                self._check(fingerprint)
+                return self._replay(record, taken, answers, value)
+        read = Frame.from_data(data)
+        if read.fingerprint != self.fingerprint and read.fingerprint in self._migrate:
+            return self._migrated(read)
+        resumable = self._resumable or self._adopter(read)
+        if resumable is not None:
+            self._check(read.fingerprint, resumable.fingerprint)
+            return entered(read, resumable, value, error)
+        self._check(read.fingerprint)
+        if self.kind == "replay":
+            malformed("it is not that of a series which is run again")
+        made = restored_iterator(read, self._reach)
+        if self.kind == "function" and self.is_async:
+            return Awaited(self._fn, record, made)
+        return made
+
+    def _replay(self, record: Any, taken: int, answers: dict[Any, Any], value: object) -> AnySeries:
+        if self.kind == "function" and self.is_async:
+            return Awaited(self._fn, record)
+        if self.kind not in ("replay", "function"):
+            malformed("it is that of a series which is run again")
+        made = self._fn(record)
+        if self.is_async:
+            return ReplayingAsync(aiter(made), taken, answers, value)
+        return Replaying(iter(made), taken, answers, value)
+
+    def _migrated(self, frame: Frame) -> AnySeries:
+        arguments = self._migrate[frame.fingerprint](dict(frame.locals))
+        start = self._fn if self._resumable is None else self._resumable.start
+        if isinstance(arguments, tuple):
+            return start(*arguments)
+        return start(**arguments) if isinstance(arguments, dict) else start(arguments)
+
+    def _adopter(self, frame: Frame) -> Resumable | None:
+        """The generator function that a function called for its result."""
+        if self.kind != "function":
+            return None
+        known = [found for found in self._reach.generators() if found.name == frame.function]
+        fitting = [found for found in known if found.fingerprint == frame.fingerprint]
+        return next(iter(fitting or known), None)
+
+    def _check(self, fingerprint: str, own: str | None = None) -> None:
+        known = self.fingerprint if own is None else own
+        if fingerprint != known:
+            raise ForeignFrame(self.name, frame_fingerprint=fingerprint, code_fingerprint=known)
+
+    # -- showing
+
+    def describe(self, frame: bytes) -> FrameView:
+        """What an operator sees of a frame. Never fails: it says what it can't read."""
+        file = "?" if self._resumable is None else self._resumable.file
+        try:
+            data = codec.decode(frame)
+            if isinstance(data, list) and len(data) == 5 and data[0] == _REPLAY:
+                note = f"run again from the beginning, {data[3]} values are skipped"
+                return FrameView(str(data[1]), str(data[2]), file, 0, note=note)
+            read = Frame.from_data(data)
+        except (CodecError, RecursionError) as error:
+            return FrameView(self.name, "?", file, 0, note=f"the frame can't be read: {error}")
+        other = read.fingerprint != self.fingerprint
+        note = f"made by other code; this code is {self.fingerprint}" if other else ""
+        shown_locals = {shown(n): _short(v) for n, v in read.locals.items() if n}
+        return FrameView(read.function, read.fingerprint, file, read.line, shown_locals, note)
+
+
+def _iterates(kind: type) -> bool:
+    return any(hasattr(kind, name) for name in ("__iter__", "__next__", "__aiter__", "__anext__"))
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 (a user's __repr__ may raise anything)
+        return f"<no repr: {type(error).__name__}>"
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+__all__ = ["FrameView", "MalformedData", "PauseFlow", "Series"]
