@@ -101,9 +101,8 @@ class Plan:
         for source, target in self._followed_by.items():
             if source is not None:
                 outlets[source].append(Outlet(target))
-        for stage in stages:
-            if stage.name not in self._followed_by:
-                stages += self._end_line(stage, outlets)
+        for last in [stage for stage in stages if stage.name not in self._followed_by]:
+            stages += self._end_line(last, outlets)
         return Graph(
             self.name, stages, {name: tuple(leads_to) for name, leads_to in outlets.items()}
         )

@@ -15,7 +15,7 @@ from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import asked, failed
-from pauseflow.stages.work import DONE, SLICED, Budget, End, Paused
+from pauseflow.stages.work import DONE, SLICED, Budget, End, Failed, Paused
 
 if TYPE_CHECKING:
     from pauseflow.resumable.series import Series
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # value. That is why a PauseFlow inside a list is only a value, which has no encoding.
 CONTAINERS: tuple[Iterable[object], ...] = ((), [], range(0), range(2**70), set(), {}.values())
 DRAINABLE = frozenset(type(iter(container)) for container in CONTAINERS)
+
+# What a function returns by mistake for a list of one: its iterator tells.
+WHOLES: tuple[Iterable[object], ...] = ("", "é", b"", bytearray(), {})
+MISTAKEN: dict[type, str] = {type(iter(whole)): type(whole).__name__ for whole in WHOLES}
 
 
 class Unfolding:
@@ -125,14 +129,29 @@ class Unfolding:
     def _begin(self) -> End | None:
         """Open the series, or take it up where the frame says."""
         try:
-            if self._data is None:
-                self._iterator = self._series.open(self._record)
-                return None
-            return self._take_up(Frame.from_bytes(self._data))
+            if self._data is not None:
+                return self._take_up(Frame.from_bytes(self._data))
+            self._open()
         except PauseFlow as pause:
             return asked(pause)  # nothing was given yet: it is opened again
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             return self._failed(error)
+        return None
+
+    def _open(self) -> None:
+        self._iterator = self._series.open(self._record)
+        self._check_given(self._iterator)
+
+    def _check_given(self, iterator: object) -> None:
+        if type(iterator) in MISTAKEN:
+            name = MISTAKEN[type(iterator)]
+            raise TypeError(self._instead(f"it returned a {name}"))
+
+    def _instead(self, mistake: str) -> str:
+        return (
+            f"stage {self.stage.name!r} is a branch, which gives a series, and {mistake}: return a "
+            f"list such as [value], with nothing in it for nothing, or use yield"
+        )
 
     def _take_up(self, frame: Frame) -> End | None:
         self.outputs.extend(frame.held)
@@ -144,7 +163,7 @@ class Unfolding:
         if pause is not None:
             return Paused(pause)
         if frame.series is None:
-            self._iterator = self._series.open(self._record)
+            self._open()
         else:
             self._iterator = self._series.reopen(self._record, frame.series)
         return None
@@ -176,6 +195,8 @@ class Unfolding:
         count = _room(budget, before)
         try:
             async for value in self._iterator:
+                if len(outputs) == before:  # what an async function returned is known by now
+                    self._check_given(getattr(self._iterator, "iterator", None))
                 if isinstance(value, PauseFlow):
                     return value
                 outputs.append(value)
@@ -219,8 +240,12 @@ class Unfolding:
         self.left = Frame(series, self.emitted)
 
     def _failed(self, error: BaseException) -> End:
-        end = failed(error)
         del self.outputs[self._mark :]
+        end = failed(error)
+        told = str(error)
+        if isinstance(error, TypeError) and "is not iterable" in told and not error.__traceback__:
+            # Nothing of the author's was running: it is what the function returned.
+            return Failed(TypeError(self._instead(f"a {told}")))
         return end
 
 
