@@ -1,0 +1,32 @@
+"""What is said of a run: as an object for programs, and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from pauseflow.client import RunInfo, RunState
+
+
+def as_object(info: RunInfo) -> dict[str, object]:
+    """All of a run's info as plain JSON: times in ISO 8601, the state by its name."""
+    found: dict[str, object] = dataclasses.asdict(info, dict_factory=_plain)
+    return found
+
+
+def condition(info: RunInfo) -> str:
+    """Why a run does not get on, in a few words; empty if nothing is known to hold it."""
+    if info.state is RunState.HALTED:
+        return info.error.splitlines()[0] if info.error else "halted"
+    if info.results.waiting_for_reader:
+        return "waits for a reader"
+    if info.state is RunState.DONE:
+        return ""
+    parked = sum(stage.parked for stage in info.stages)
+    return f"{parked} parked" if parked else ""
+
+
+def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in pairs
+    }

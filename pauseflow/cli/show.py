@@ -1,0 +1,92 @@
+"""`flowctl show`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from pauseflow.cli.invocation import Invocation, common_options
+from pauseflow.cli.table import age, print_table
+
+if TYPE_CHECKING:
+    from pauseflow.client import RunInfo
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@common_options("url", "namespace")
+@click.pass_obj
+def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
+    """Show where a run stands, stage by stage.
+
+    ARRIVED, DONE, BACKLOG and HELD count records; CURSOR and FLYING count chunks of them. The
+    cursor is how many chunks went on to the next stage in order; what is done but waits for its
+    turn is held.
+    """
+    with invocation.client() as client:
+        info = client.run(run_id)
+    if as_json:
+        from pauseflow.cli.report import as_object  # noqa: PLC0415 - brings in redis
+
+        click.echo(json.dumps(as_object(info)))
+        return
+    for line in _summary(info):
+        click.echo(line)
+    click.echo()
+    _print_stages(info)
+    if info.parked:
+        click.echo()
+        _print_parked(info)
+
+
+def _summary(info: RunInfo) -> list[str]:
+    results = info.results
+    since = f"submitted {age(info.created)} ago"
+    if info.finished:
+        since += f", finished {age(info.finished)} ago"
+    kept = f" ({results.bytes:,} bytes kept, {results.read:,} read, {results.dropped:,} dropped)"
+    lines = [
+        f"run {info.id} of flow {info.flow}: {info.state.value}, {since}",
+        f"{info.position:,} taken in, {results.count:,} results{kept}",
+    ]
+    if info.error:
+        lines.append(f"halted: {info.error}. To go on from there: flowctl retry {info.id}")
+    if results.waiting_for_reader:
+        lines.append(
+            f"waits for a reader of its results: flowctl results {info.id} --follow",
+        )
+    return lines
+
+
+def _print_stages(info: RunInfo) -> None:
+    rows = [
+        (
+            stage.name,
+            "ended" if stage.ended else "",
+            f"{stage.arrived:,}",
+            f"{stage.done:,}",
+            f"{stage.cursor:,}",
+            f"{stage.in_flight:,}",
+            f"{stage.backlog:,}",
+            f"{stage.held:,}",
+            f"{stage.parked:,}",
+            f"{stage.rate:,.0f}/s" if stage.rate else "",
+            f"{stage.busy:,.1f} s",
+        )
+        for stage in info.stages
+    ]
+    numbers = ["ARRIVED", "DONE", "CURSOR", "FLYING", "BACKLOG", "HELD", "PARKED", "RATE", "BUSY"]
+    print_table(("STAGE", "", *numbers), rows, right=numbers)
+
+
+def _print_parked(info: RunInfo) -> None:
+    rows = []
+    for parked in info.parked:
+        wake = f"in {age(parked.wake)}" if parked.wake else ""
+        if parked.why == "failed":
+            wake = "after flowctl retry"
+        rows.append((parked.stage, parked.key, parked.why, age(parked.since), wake, parked.note))
+    print_table(("PARKED AT", "RECORD", "WHY", "SINCE", "GOES ON", ""), rows)
