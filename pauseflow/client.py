@@ -15,7 +15,6 @@ from pauseflow.errors import (
     ResultsDropped,
     RunFailed,
     RunNotOpen,
-    StoreError,
     UnknownRun,
 )
 from pauseflow.graph import Graph
@@ -41,7 +40,8 @@ __all__ = [
 BLOCK_MS = 2_000
 ROOM_SECONDS = 2.0
 COSTS_SECONDS = 1.0
-APPEND_RECORDS = 1_024
+UNKNOWN_COSTS_SECONDS = 0.02
+APPEND_RECORDS = 4_096
 
 
 class HasGraph(Protocol):
@@ -71,22 +71,19 @@ class Client:
         self._costs_asked: dict[str, float] = {}
 
     @classmethod
-    def connect(
-        cls, url: str, *, namespace: str = "default", tls_verify: bool = True
-    ) -> Client:
+    def connect(cls, url: str, *, namespace: str = "default") -> Client:
         """Connects to a server.
 
         Args:
             url: `redis://`, `rediss://` or `unix://`.
             namespace: keeps installations apart that share a server.
-            tls_verify: False accepts any certificate (`rediss://` only).
 
         Raises:
             SettingsError: the URL or the namespace makes no sense.
             ServerUnreachable: nothing answers there.
             ServerRefused: what answers does not let us in, or is not Redis.
         """
-        client = cls(Server.at(url, tls_verify=tls_verify), namespace=namespace)
+        client = cls(Server.at(url), namespace=namespace)
         client._wire.call(("PING",))
         return client
 
@@ -108,7 +105,8 @@ class Client:
     def submit(self, flow: HasGraph, value: object, *, run_id: str | None = None) -> str:
         """Starts a run of one record, and returns its id without waiting for it.
 
-        Submitting the same again under the same `run_id` changes nothing, so it is safe to repeat after an error.
+        Submitting the same again under the same `run_id` changes nothing, so it is safe to repeat
+        after an error.
 
         Args:
             flow: what to run.
@@ -141,8 +139,9 @@ class Client:
     def results(self, run_id: str, *, follow: bool = False, start: int = 0) -> Iterator[object]:
         """The run's results, in order.
 
-        Results are kept after they were read, until the run needs the room for new ones: then those that a reader
-        has taken go. Two readers of a large run can so take results from each other; the slower one is told.
+        Results are kept after they were read, until the run needs the room for new ones: then
+        those that a reader has taken go. Two readers of a large run can so take results from each
+        other; the slower one is told.
 
         Args:
             run_id: the run.
@@ -253,7 +252,9 @@ class Client:
         self, graph: Graph, run_id: str, position: int, values: list[object], *, close: bool
     ) -> tuple[Appended, int]:
         now = time.monotonic()
-        if now - self._costs_asked.get(graph.name, -COSTS_SECONDS) >= COSTS_SECONDS:
+        known = self._tuning.cost(graph.name, graph.root.name) is not None
+        patience = COSTS_SECONDS if known else UNKNOWN_COSTS_SECONDS
+        if values and now - self._costs_asked.get(graph.name, -patience) >= patience:
             self._costs_asked[graph.name] = now
             self._runs.learn_costs(graph)
         return self._runs.append(graph, run_id, position, values, close=close)
@@ -265,8 +266,8 @@ class Client:
 class Feed:
     """The open end of a run. Made by `Client.open`.
 
-    As a context manager it closes the run's input when the block ends well; after an exception the run stays open,
-    and `Client.open` with the same id goes on.
+    As a context manager it closes the run's input when the block ends well; after an exception the
+    run stays open, and `Client.open` with the same id goes on.
 
     Attributes:
         run_id: the run.
@@ -332,7 +333,9 @@ class Feed:
                 on_progress(self.position)
 
     def close(self) -> None:
-        """Closes the run's input: the run is done when what it has is done. Again, it does nothing."""
+        """Closes the run's input: the run is done when what it has is done. Again, it does
+        nothing.
+        """
         try:
             self._put([], close=True)
         except RunNotOpen:
@@ -350,7 +353,8 @@ class Feed:
                 case Appended.NO_ROOM:
                     self._client._wait_for_room(self.run_id)  # noqa: SLF001
                 case Appended.BEHIND:
-                    # another feeder of the same records was here, or our own append whose reply got lost
+                    # another feeder of the same records was here, or our own append whose reply
+                    # got lost
                     skip = taken - self.position
                     self.position = min(taken, self.position + len(values))
                     values = values[skip:]
@@ -370,5 +374,3 @@ class Feed:
 def _new_id() -> str:
     stamp = datetime.now().strftime("%y%m%d-%H%M%S")
     return f"{stamp}-{uuid.uuid4().hex[:8]}"
-
-

@@ -21,6 +21,7 @@ import msgpack  # type: ignore[import-untyped] # it has no types, so they are to
 ExtType: Final[Any] = msgpack.ExtType
 Timestamp: Final[type] = msgpack.Timestamp
 Packer: Final[Any] = msgpack.Packer
+Unpacker: Final[Any] = msgpack.Unpacker
 unpackb: Final[Any] = msgpack.unpackb
 
 TAG: Final = 1

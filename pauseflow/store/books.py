@@ -30,7 +30,8 @@ class StageInfo:
         done: items that it has finished.
         emitted: items that it has emitted.
         cursor: chunks released downstream.
-        in_flight: chunks in the stream or in a worker's hands, parked and held ones included in ordered stages.
+        in_flight: chunks in the stream or in a worker's hands, parked and held ones included in
+            ordered stages.
         backlog: items that wait for the window.
         held: outputs that wait for the cursor.
         parked: continuations that wait for a time, or for a person.
@@ -157,9 +158,24 @@ def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
 
 def _read_stage(name: str, line: str | None, rate: float) -> StageInfo:
     counters = [int(word) for word in line.split()] if line else [0] * 16
-    given, sent, cursor, flying, _, waiting, _, _, _, held, _, parked, ended, done, emitted, busy = (
-        counters
-    )
+    (
+        given,
+        sent,
+        cursor,
+        flying,
+        _,
+        waiting,
+        _,
+        _,
+        _,
+        held,
+        _,
+        parked,
+        ended,
+        done,
+        emitted,
+        busy,
+    ) = counters
     return StageInfo(
         name=name,
         arrived=given + waiting,

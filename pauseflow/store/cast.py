@@ -1,4 +1,6 @@
-"""The cast of a script: which stages it may touch, with their keys and limits, as the script takes them."""
+"""The cast of a script: which stages it may touch, with their keys and limits, as the script takes
+them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class Cast:
 
     def keys(self, run: RunKeys) -> list[str]:
         """Stream, backlog and reorder of each stage that can dispatch."""
-        found = []
+        found: list[str] = []
         base = run.base
         for stream, name in self.streams:
             found += (stream, f"{base}:backlog:{name}", f"{base}:reorder:{name}")
@@ -53,7 +55,9 @@ class Casting:
         return self._cast(stage, alone=False)
 
     def feeding(self, stage: str) -> Cast:
-        """For putting records into the stage, or making room after it: itself alone can dispatch."""
+        """For putting records into the stage, or making room after it: itself alone can
+        dispatch.
+        """
         return self._cast(stage, alone=True)
 
     def _cast(self, stage: str, *, alone: bool) -> Cast:
@@ -93,7 +97,8 @@ class Casting:
 
 
 def results_from(graph: Graph) -> str:
-    """The stages that emit results, for the run to remember: a reader need not have the flow's code.
+    """The stages that emit results, for the run to remember: a reader need not have the flow's
+    code.
 
     `<stage>:<ordered>:<outlets>` each, the outlets as names, `.` for the results.
     """

@@ -112,18 +112,17 @@ class Chunks:
     def ensure_groups(self, wire: Wire) -> None:
         """Makes the streams and their consumer groups where they are missing.
 
-        A group begins at 0, not at `$`: what came before the first worker, or was there when a group got lost, is
-        work too.
+        A group begins at 0, not at `$`: what came before the first worker, or was there when a
+        group got lost, is work too.
         """
-        create = [
-            ("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM") for stream in self._streams
-        ]
+        create = [("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM") for stream in self._streams]
         for reply in wire.exchange(create):
             if isinstance(reply, StoreError) and "BUSYGROUP" not in str(reply):
                 raise reply
 
     def read(self, count: int, *, block: bool) -> Command:
-        """The command that reads up to `count` entries of each stream; `entries` understands its reply.
+        """The command that reads up to `count` entries of each stream; `entries` understands its
+        reply.
 
         Args:
             count: of each stream.
@@ -206,9 +205,7 @@ class Chunks:
         by_stream: dict[str, list[bytes]] = {}
         for entry in entries:
             by_stream.setdefault(self._keys.stream(entry.flow, entry.stage), []).append(entry.id)
-        return [
-            commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()
-        ]
+        return [commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()]
 
     def quarantine(self, entry: Entry, reason: str) -> Command:
         """The command that sets aside an entry that is not ours or is damaged."""

@@ -1,4 +1,6 @@
-"""The typed signatures of the Lua scripts. What each does and returns stands in its `lua/<name>.lua`."""
+"""The typed signatures of the Lua scripts. What each does and returns stands in its
+`lua/<name>.lua`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What travels: pieces, which wait in backlogs, and envelopes, which are entries of a stage's stream.
+"""What travels: pieces, which wait in backlogs, and envelopes, which are entries of a stage's
+stream.
 
-A piece is a text header line and items, one encoded record after another, so that a script can join two pieces
-without knowing what is in them. An envelope is a header line, the frames of half-done records, and the items.
-`lua/includes/pipeline.lua` reads and writes the same.
+A piece is a text header line and items, one encoded record after another, so that a script can
+join two pieces without knowing what is in them. An envelope is a header line, the frames of
+half-done records, and the items. `lua/includes/pipeline.lua` reads and writes the same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def piece(count: int, marks: int, items: bytes, *, outlet: int, ended: bool = Fa
         count: how many items.
         marks: how many of them are end-of-scope markers.
         items: their encodings, one after another.
-        outlet: position (from 1) of the stage that it is for among the stage's outlets; 0 for the results.
+        outlet: position (from 1) of the stage that it is for among the stage's outlets; 0 for the
+            results.
         ended: nothing follows in this run.
     """
     return b"%d %d %d %d\n%b" % (count, marks, ended, outlet, items)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pauseflow.errors import StoreError
 from pauseflow.store import commands
 from pauseflow.store.keys import GROUP, Keys
-from pauseflow.store.server import Wire
+from pauseflow.store.server import Reply, Wire
 
 LEASE_MS = 2_500
-"""How long a lease lasts. A dead worker's work is put back when it has ended: within 3 s, with the coordinator's
+"""How long a lease lasts. A dead worker's work is put back when it has ended: within 3 s, with the
+coordinator's
 look every half second."""
 
 RENEW_SECONDS = 0.8
@@ -94,13 +95,13 @@ class Fleet:
             if put_back < 0:
                 return moved
             moved += put_back
-        wire.exchange(
-            [("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)]
-        )
+        wire.exchange([("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)])
         return moved
 
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
-        """Consumers without a lease: pairs of stage and worker. Their record was lost, say in a failover."""
+        """Consumers without a lease: pairs of stage and worker. Their record was lost, say in a
+        failover.
+        """
         known = {name.decode() for name in wire.call(("ZRANGE", self._keys.leases, 0, -1))}
         abouts = wire.call(("HVALS", self._keys.workers))
         stages = sorted({stage for about in abouts for stage in _parse(about).get("stages", ())})
@@ -124,7 +125,7 @@ class Fleet:
     def _reclaim_all(self, wire: Wire, worker: str, stage: str) -> int:
         moved = 0
         while True:
-            put_back = wire.exchange(
+            put_back: Reply = wire.exchange(
                 [
                     commands.reclaim(
                         self._keys.leases,
@@ -141,7 +142,7 @@ class Fleet:
                 raise put_back
             if put_back < 0:
                 return -1
-            moved += put_back
+            moved += int(put_back)
             if put_back < RECLAIM_ENTRIES:
                 return moved
 

@@ -1,7 +1,7 @@
 """Every key that pauseflow keeps in Redis: its name, its type, who writes it, when it goes.
 
-All keys begin with `pauseflow:{<namespace>:<shard>}:`, so that one ACL pattern covers them and, on Redis Cluster,
-a script finds all its keys in one slot.
+All keys begin with `pauseflow:{<namespace>:<shard>}:`, so that one ACL pattern covers them and, on
+Redis Cluster, a script finds all its keys in one slot.
 
 | key                       | type   | holds                                          | written by                    | goes                     |
 |---------------------------|--------|------------------------------------------------|-------------------------------|--------------------------|
@@ -34,7 +34,7 @@ PERMANENT = ("stream:", "runs", "expiring", "timers", "leases", "workers", "cost
 GROUP = "workers"
 """The consumer group of every stage stream."""
 
-_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 
@@ -81,7 +81,8 @@ class Keys:
     """The keys of one namespace.
 
     Args:
-        namespace: keeps installations apart that share a server: 1 to 40 letters, digits, `_`, `.`, `-`.
+        namespace: keeps installations apart that share a server: 1 to 64 letters, digits, `_`,
+            `.`, `-`.
         shard: which of the namespace's hash slots.
 
     Raises:
@@ -91,7 +92,7 @@ class Keys:
     def __init__(self, namespace: str = "default", shard: int = 0) -> None:
         if not _NAMESPACE.fullmatch(namespace):
             raise SettingsError(
-                f"namespace {namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'"
+                f"namespace {namespace!r}: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         self.namespace = namespace
         self.prefix = f"pauseflow:{{{namespace}:{shard}}}:"

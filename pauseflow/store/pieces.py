@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgpack
-
 from pauseflow import codec
+from pauseflow.codec.wire import Unpacker
 from pauseflow.errors import NotSerializable
 from pauseflow.store.envelope import piece
 from pauseflow.store.tuning import CHUNK_BYTES, CHUNK_RECORDS
 
 
-def cut(
-    values: Sequence[object], *, target: int, outlet: int, marked: bool = False
-) -> list[bytes]:
+def cut(values: Sequence[object], *, target: int, outlet: int, marked: bool = False) -> list[bytes]:
     """Encodes values into pieces of at most `target` records, and of at most about `CHUNK_BYTES`.
 
     Args:
@@ -46,7 +43,8 @@ def cut(
 
 
 def item_bytes(items: bytes, skip: int, count: int | None = None) -> bytes:
-    """The encodings of items after the first `skip`, as they came: not encoded anew, for a stage may have changed them.
+    """The encodings of items after the first `skip`, as they came: not encoded anew, for a stage
+    may have changed them.
 
     Args:
         items: encodings, one after another, that have been decoded before.
@@ -55,7 +53,7 @@ def item_bytes(items: bytes, skip: int, count: int | None = None) -> bytes:
     """
     if skip == 0 and count is None:
         return items
-    reader = msgpack.Unpacker(strict_map_key=False, max_buffer_size=len(items) + 1)
+    reader = Unpacker(strict_map_key=False, max_buffer_size=len(items) + 1)
     reader.feed(items)
     for _ in range(skip):
         reader.skip()

@@ -90,9 +90,7 @@ class Runs:
         self, graph: Graph, run_id: str, digest: str, pieces: list[bytes], *, closed: bool
     ) -> int:
         if not valid_run_id(run_id):
-            raise SettingsError(
-                f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'"
-            )
+            raise SettingsError(f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'")
         run = self._keys.run(run_id)
         cast = self._casting(graph).feeding(graph.root.name)
         leaves = sum(
@@ -156,7 +154,7 @@ class Runs:
         run = self._keys.run(run_id)
         root = graph.root.name
         cast = self._casting(graph).feeding(root)
-        pieces = cut(values, target=self._tuning.target(graph.name, root), outlet=0)
+        pieces = cut(values, target=self._tuning.piece(graph.name, root, position), outlet=0)
         if close:
             pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         status, taken = self._wire.call(
@@ -179,12 +177,16 @@ class Runs:
         return Appended(status), int(taken)
 
     def wait_for_room(self, run_id: str, seconds: float) -> bool:
-        """Waits until an open run that had no room may have some. Returns whether it was told so."""
+        """Waits until an open run that had no room may have some. Returns whether it was told
+        so.
+        """
         room = self._keys.run(run_id).room
         return self._wire.call(("BLPOP", room, seconds)) is not None
 
     def learn_costs(self, graph: Graph) -> None:
-        """Asks the server what the flow's stages cost, to cut records into chunks of the right size."""
+        """Asks the server what the flow's stages cost, to cut records into chunks of the right
+        size.
+        """
         names = [f"{graph.name}:{stage.name}" for stage in graph.stages]
         now = self._wire.call(("TIME",))
         values, workers = self._wire.exchange(
@@ -195,9 +197,7 @@ class Runs:
         )
         if isinstance(values, StoreError) or isinstance(workers, StoreError):
             return
-        costs = {
-            name: float(value) for name, value in zip(names, values, strict=True) if value
-        }
+        costs = {name: float(value) for name, value in zip(names, values, strict=True) if value}
         self._tuning.learn(costs, int(workers))
 
     def info(self, run_id: str, *, parked: bool = True) -> RunInfo:
@@ -233,7 +233,9 @@ class Runs:
                 break
             at += len(ids)
             names = [run_id.decode() for run_id in ids]
-            replies = self._wire.exchange([("HGETALL", self._keys.run(name).base) for name in names])
+            replies = self._wire.exchange(
+                [("HGETALL", self._keys.run(name).base) for name in names]
+            )
             for name, reply in zip(names, replies, strict=True):
                 info = None if isinstance(reply, StoreError) else self._read(name, reply)
                 if info is not None and flow in (None, info.flow):
@@ -326,11 +328,15 @@ class Runs:
 
     def latest_result(self, run_id: str) -> bytes:
         """The id of the newest entry of the results; `b"0"` if there is none."""
-        newest = self._wire.call(("XREVRANGE", self._keys.run(run_id).results, "+", "-", "COUNT", 1))
+        newest = self._wire.call(
+            ("XREVRANGE", self._keys.run(run_id).results, "+", "-", "COUNT", 1)
+        )
         return bytes(newest[0][0]) if newest else b"0"
 
     def wait_for_result(self, run_id: str, after: bytes, block_ms: int) -> None:
-        """Waits for an entry after this one, the end of the run included, or until the time is up."""
+        """Waits for an entry after this one, the end of the run included, or until the time is
+        up.
+        """
         stream = self._keys.run(run_id).results
         self._wire.call(("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", stream, after))
 

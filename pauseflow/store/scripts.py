@@ -8,9 +8,9 @@ A script is a file in `lua/`. Its header names what it takes:
 -- @include clock
 ```
 
-Each name becomes a local of the script, so no script counts indexes; a name that ends in `...` stands for the rest.
-The Python signature has the same names in the same order, as `Key`, `Keys`, `Arg` or `Args`; a difference is an
-error at import, so that neither side can drift.
+Each name becomes a local of the script, so no script counts indexes; a name that ends in `...`
+stands for the rest. The Python signature has the same names in the same order, as `Key`, `Keys`,
+`Arg` or `Args`; a difference is an error at import, so that neither side can drift.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ SOURCES: dict[str, str] = {}
 
 
 class ScriptError(Exception):
-    """A script and its Python signature differ, or an include can't be found: a mistake in pauseflow."""
+    """A script and its Python signature differ, or an include can't be found: a mistake in
+    pauseflow.
+    """
 
 
 def _read(name: str) -> str:
@@ -81,7 +83,9 @@ def _signature(function: Callable[..., object]) -> tuple[list[str], list[str]]:
             raise ScriptError(f"{function.__name__}: annotate {name} as Key, Keys, Arg or Args")
         target = keys if kind.startswith("Key") else args
         if target is keys and args:
-            raise ScriptError(f"{function.__name__}: keys come before arguments, but {name} doesn't")
+            raise ScriptError(
+                f"{function.__name__}: keys come before arguments, but {name} doesn't"
+            )
         target.append(name + ("..." if kind.endswith("s") else ""))
     return keys, args
 
@@ -125,7 +129,15 @@ def script(function: Callable[P, object]) -> Callable[P, Command]:
         if more_keys:
             some = given[fixed_keys]
             count = fixed_keys + len(some)
-            return ("EVALSHA", sha, count, *given[:fixed_keys], *some, *given[first_arg:last], *rest)
+            return (
+                "EVALSHA",
+                sha,
+                count,
+                *given[:fixed_keys],
+                *some,
+                *given[first_arg:last],
+                *rest,
+            )
         return ("EVALSHA", sha, fixed_keys, *given[:last], *rest)
 
     command.__name__ = name

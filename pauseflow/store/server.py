@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from hiredis import pack_command
@@ -22,22 +20,14 @@ from redis.exceptions import (
 )
 
 from pauseflow.errors import ServerFull, ServerRefused, ServerUnreachable, SettingsError, StoreError
+from pauseflow.settings import redacted
 from pauseflow.store.scripts import SOURCES, Command
 
 Reply: TypeAlias = Any
-"""What Redis answered: bytes, int, None, a list of these, or a `StoreError` for a command that failed."""
+"""What Redis answered: bytes, int, None, a list of these, or a `StoreError` for a command that
+failed."""
 
 CONNECT_SECONDS = 5.0
-
-
-def shown_url(url: str) -> str:
-    """The address without its password, fit for messages and logs."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.username or ""
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
 
 
 def in_our_words(error: Exception, address: str) -> StoreError:
@@ -88,12 +78,11 @@ class Server:
         self.address = address
 
     @classmethod
-    def at(cls, url: str, *, tls_verify: bool = True) -> Server:
+    def at(cls, url: str) -> Server:
         """A server by its URL.
 
         Args:
             url: `redis://`, `rediss://` or `unix://`.
-            tls_verify: False accepts any certificate (`rediss://` only).
 
         Raises:
             SettingsError: the URL can't be one of Redis.
@@ -105,17 +94,14 @@ class Server:
         }
         if url.startswith("unix:"):
             del options["socket_keepalive"]
-        if url.startswith("rediss:") and not tls_verify:
-            options["ssl_cert_reqs"] = ssl.CERT_NONE
-            options["ssl_check_hostname"] = False
         try:
             pool = redis.ConnectionPool.from_url(url, **options)
         except ValueError as error:
             raise SettingsError(
-                f"{shown_url(url)!r} is not the URL of a Redis server: {error}. "
+                f"{redacted(url)!r} is not the URL of a Redis server: {error}. "
                 f"Write redis://host:6379/0, rediss://… for TLS, or unix:///path/to/socket"
             ) from None
-        return cls(pool, shown_url(url))
+        return cls(pool, redacted(url))
 
     def wire(self, timeout: float = 10.0) -> Wire:
         """A connection of its own; it connects when it is first used.
@@ -129,8 +115,8 @@ class Server:
 class Wire:
     """One connection, for one thread at a time.
 
-    Sends many commands at once and gives their replies in order. Loads scripts that the server does not have.
-    A lost connection is an error to the caller; the next call connects anew.
+    Sends many commands at once and gives their replies in order. Loads scripts that the server
+    does not have. A lost connection is an error to the caller; the next call connects anew.
 
     Args:
         pool: makes the connection.
@@ -139,10 +125,10 @@ class Wire:
     """
 
     def __init__(self, pool: redis.ConnectionPool, address: str, timeout: float) -> None:
-        self._connection = pool.make_connection()
+        self._connection: Any = pool.make_connection()
         self._connection.socket_timeout = timeout
         self._address = address
-        self._waiting = 0
+        self._sent: list[Command] = []
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Sends commands in one go and waits for all their replies.
@@ -155,29 +141,34 @@ class Wire:
             ServerRefused: the server does not accept us, or is not Redis.
         """
         self.send(commands)
-        replies = self.receive()
-        missing = [i for i, reply in enumerate(replies) if isinstance(reply, _NoScript)]
-        if missing:
-            self.load_scripts()
-            self.send([commands[i] for i in missing])
-            for i, reply in zip(missing, self.receive(), strict=True):
-                replies[i] = reply
-        return replies
+        return self.receive()
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Sends commands without waiting; `receive` gives their replies. Raises as `exchange` does."""
+        """Sends commands without waiting; `receive` gives their replies. Raises as `exchange`
+        does.
+        """
         packed = b"".join([pack_command(command) for command in commands])
         try:
             self._connection.send_packed_command([packed])
         except (RedisError, OSError) as error:
             raise self._lost(error) from None
-        self._waiting += len(commands)
+        self._sent += commands
 
     def receive(self) -> list[Reply]:
-        """Waits for the replies to all that was sent. Raises as `exchange` does."""
+        """Waits for the replies to all that was sent. Returns and raises as `exchange` does."""
+        sent, self._sent = self._sent, []
+        replies = self._receive(len(sent))
+        missing = [i for i, reply in enumerate(replies) if isinstance(reply, _NoScript)]
+        if missing:
+            self.load_scripts()
+            self.send([sent[i] for i in missing])
+            for i, reply in zip(missing, self.receive(), strict=True):
+                replies[i] = reply
+        return replies
+
+    def _receive(self, count: int) -> list[Reply]:
         read = self._connection.read_response
         replies: list[Reply] = []
-        count, self._waiting = self._waiting, 0
         for _ in range(count):
             try:
                 replies.append(read())
@@ -205,7 +196,7 @@ class Wire:
 
     def close(self) -> None:
         """Closes the connection; a later call opens it again."""
-        self._waiting = 0
+        self._sent = []
         self._connection.disconnect()
 
     def _lost(self, error: Exception) -> StoreError:

@@ -1,14 +1,17 @@
-"""How large chunks are and how many are in flight: from what a stage's records were measured to cost."""
+"""How large chunks are and how many are in flight: from what a stage's records were measured to
+cost.
+"""
 
 from __future__ import annotations
 
 from pauseflow.graph import Stage
 
 CHUNK_MICROSECONDS = 5_000
-"""How much work a chunk should be: so much that its two round trips don't matter, so little that a run of one
+"""How much work a chunk should be: so much that its two round trips don't matter, so little that a
+run of one
 record, waiting behind a window of them, does not notice."""
 
-CHUNK_RECORDS = 1_024
+CHUNK_RECORDS = 4_096
 CHUNK_BYTES = 262_144
 
 WINDOW = 16
@@ -16,6 +19,11 @@ WINDOW = 16
 
 WINDOW_A_WORKER = 4
 MAX_WINDOW = 256
+
+UNKNOWN_SINGLY = 64
+UNKNOWN_TOGETHER = 16
+"""Of a stage that nobody has measured yet: so many records come one by one, then so many a
+piece."""
 
 RESULTS_BYTES = 8 * 1024 * 1024
 """Unread results of one run that are kept before the run waits for a reader."""
@@ -35,6 +43,7 @@ class Tuning:
         self.version = 0
         self._costs: dict[str, float] = {}
         self._measured: dict[str, float] = {}
+        self.news = False
 
     def cost(self, flow: str, stage: str) -> float | None:
         """Microseconds a record takes at a stage, or None if nobody has measured it yet."""
@@ -47,18 +56,24 @@ class Tuning:
         before = self._costs.get(name)
         if before is None:
             after = cost
+            self.news = True
         else:
             # A chunk of many records says more than one of a single record.
             weight = 0.3 if records > 8 else 0.1
             after = before + weight * (cost - before)
         self._costs[name] = after
         self._measured[name] = after
-        if before is None or not 0.5 < after / before < 2 or self.target_of(before) != self.target_of(after):
+        if (
+            before is None
+            or not 0.5 < after / before < 2
+            or self.target_of(before) != self.target_of(after)
+        ):
             self.version += 1
 
     def to_share(self) -> dict[str, float]:
         """What was measured here since the last call."""
         measured, self._measured = self._measured, {}
+        self.news = False
         return measured
 
     def learn(self, costs: dict[str, float], workers: int) -> None:
@@ -73,7 +88,9 @@ class Tuning:
 
     @staticmethod
     def target_of(cost: float | None) -> int:
-        """How many records of this cost make up a chunk: a power of two, so that it seldom changes."""
+        """How many records of this cost make up a chunk: a power of two, so that it seldom
+        changes.
+        """
         if cost is None:
             return 1
         records = min(max(int(CHUNK_MICROSECONDS / cost), 1), CHUNK_RECORDS)
@@ -81,7 +98,23 @@ class Tuning:
 
     def target(self, flow: str, stage: str) -> int:
         """How many records a chunk for this stage should have."""
-        return self.target_of(self.cost(flow, stage))
+        return self.target_of(self._costs.get(f"{flow}:{stage}"))
+
+    def piece(self, flow: str, stage: str, arrived: int) -> int:
+        """How many records a piece for this stage should have.
+
+        While the cost is unknown the first ones come singly, so that it is known soon; then a few
+        together, for pieces can be joined later, but not cut.
+
+        Args:
+            flow: the flow's name.
+            stage: the stage that will get them.
+            arrived: about how many records it has been sent before.
+        """
+        cost = self._costs.get(f"{flow}:{stage}")
+        if cost is None:
+            return 1 if arrived < UNKNOWN_SINGLY else UNKNOWN_TOGETHER
+        return self.target_of(cost)
 
     def window(self, stage: Stage) -> int:
         """How many chunks of one run may be in flight at the stage."""
@@ -92,5 +125,7 @@ class Tuning:
         return min(WINDOW + WINDOW_A_WORKER * (self.workers - 1), MAX_WINDOW)
 
     def limit(self, flow: str, stage: Stage) -> int:
-        """How many records may wait at the stage before the stages above it stop (the high-water mark)."""
+        """How many records may wait at the stage before the stages above it stop (the high-water
+        mark).
+        """
         return max(64, self.target(flow, stage.name) * max(self.window(stage), 8))

@@ -13,7 +13,8 @@ from pauseflow.store.fleet import RENEW_SECONDS
 log = logging.getLogger(__name__)
 
 HELD_UP_SECONDS = 1.0
-"""A stage that takes so long holds up what this worker has read ahead: it is given back to others."""
+"""A stage that takes so long holds up what this worker has read ahead: it is given back to
+others."""
 
 STOP_SECONDS = 0.6
 """How long a record may go on after a stop before its chunk is given back as it was."""

@@ -12,10 +12,9 @@ from pauseflow.errors import MalformedData, NotSerializable, PauseflowError
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages import Budget, Done, Failed, Outcome, Paused, Sliced, Work, runner_for
-from pauseflow.store.chunks import Entry, Park, Result
-from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.chunks import Park, Result
+from pauseflow.store.envelope import Envelope, ParkedChunk, piece
 from pauseflow.store.pieces import cut, item_bytes
-from pauseflow.store.envelope import piece
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
 
 SLICE_SECONDS = 0.05
@@ -51,6 +50,7 @@ class Station:
         self._runner = runner_for(stage, graph.name)
         self._max_outputs = 64
         self._stride = 1
+        self._emitted = 0
         self.entry_seconds = 0.0
         """What a chunk takes, lately."""
 
@@ -64,7 +64,7 @@ class Station:
             return Budget(0.0, max_outputs=1, stride=1)
         return Budget(SLICE_SECONDS, max_outputs=self._max_outputs, stride=self._stride)
 
-    def run(self, entry: Entry, envelope: Envelope, budget: Budget) -> Result:
+    def run(self, envelope: Envelope, budget: Budget) -> Result:
         """Runs a slice of a chunk.
 
         Raises:
@@ -74,7 +74,7 @@ class Station:
         work = _work(envelope)
         if envelope.crashes >= CRASHES_HALT and work.items:
             crashed = PauseflowError(f"it crashed its worker {envelope.crashes} times")
-            outcome = Outcome([], False, 0, frames=work.frames, end=Failed(crashed))
+            outcome = Outcome([], marked=False, consumed=0, frames=work.frames, end=Failed(crashed))
         else:
             outcome = self._runner.run(work, budget)
         result = self._result(work, envelope, outcome)
@@ -90,6 +90,7 @@ class Station:
             self._tuning.measured(self._flow, self._stage.name, outcome.consumed, took)
         self._stride = budget.stride
         if outcome.outputs:
+            self._emitted += len(outcome.outputs)
             size = sum(map(len, result.pieces)) / len(outcome.outputs)
             fit = int(OUTPUT_BYTES / max(size, 1.0))
             self._max_outputs = min(max(fit, 16), self._max_outputs * 4, 8 * CHUNK_RECORDS)
@@ -109,8 +110,8 @@ class Station:
                 result.rest = self._rest(work, envelope, outcome)
             case Paused(pause):
                 self._pause(work, envelope, outcome, result, pause)
-            case Failed(error):
-                self._fail(work, envelope, outcome, result, error)
+            case Failed(cause):
+                self._fail(work, envelope, outcome, result, cause)
             case _:
                 assert_never(outcome.end)
         return result
@@ -124,12 +125,14 @@ class Station:
             if outlet.target is None:
                 pieces += cut(values, target=CHUNK_RECORDS, outlet=0)
             else:
-                target = self._tuning.target(self._flow, outlet.target)
+                target = self._tuning.piece(self._flow, outlet.target, self._emitted)
                 pieces += cut(values, target=target, outlet=position, marked=outcome.marked)
         return pieces
 
     def _mark_end(self, result: Result) -> None:
-        """The chunk was the run's last at this stage: tells every stage after it, behind the last output."""
+        """The chunk was the run's last at this stage: tells every stage after it, behind the last
+        output.
+        """
         if self._terminal:
             result.pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         for position, outlet in enumerate(self._outlets, 1):
@@ -141,9 +144,7 @@ class Station:
         marks = sum(type(item) is codec.Marker for item in left) if work.marked else 0
         frames = codec.encode(outcome.frames) if outcome.frames else b""
         items = item_bytes(envelope.items, outcome.consumed)
-        return envelope.rest(
-            envelope.ordinal + outcome.consumed, len(left), marks, frames, items
-        )
+        return envelope.rest(envelope.ordinal + outcome.consumed, len(left), marks, frames, items)
 
     def _pause(
         self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, pause: PauseFlow
@@ -161,7 +162,9 @@ class Station:
     def _park_neighbours(
         self, work: Work, envelope: Envelope, outcome: Outcome, result: Result
     ) -> None:
-        """Records of an unordered stage that paused while the others went on: each waits by itself."""
+        """Records of an unordered stage that paused while the others went on: each waits by
+        itself.
+        """
         now = time.time()
         for parked in outcome.parked:
             items = item_bytes(envelope.items, parked.index, 1)

@@ -1,7 +1,8 @@
 """The worker: reads chunks, runs them, commits what became of them.
 
-One turn is one round trip: the commits of what was done, and the read of what is next, together. Chunks that were
-read are run one after another; a turn comes when they are all done, or when what is done has waited long enough.
+One turn is one round trip: the commits of what was done, and the read of what is next, together.
+Chunks that were read are run one after another; a turn comes when they are all done, or when what
+is done has waited long enough.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ AHEAD_SECONDS = 0.02
 """How much work is read ahead."""
 
 AHEAD_ENTRIES = 64
+SHARE_SECONDS = 0.5
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,8 @@ class Worker:
         namespace: of the runs.
         stages: graphs and names of the stages to consume.
         label: what a person calls this process; made of host and process id if it is left out.
-        on_stuck: called, from the heartbeat's thread, when a record goes on long after a stop and its chunk was
-            given back; it should leave the process.
+        on_stuck: called, from the heartbeat's thread, when a record goes on long after a stop and
+            its chunk was given back; it should leave the process.
     """
 
     def __init__(
@@ -87,19 +89,25 @@ class Worker:
         self._at_work: Entry | None = None
         self._commits: list[tuple[Entry, Command]] = []
         self._commits_since = 0.0
+        self._share_at = 0.0
+        self._asked: tuple[list[tuple[Entry, Command]], bool] | None = None
 
     def stop(self) -> None:
-        """Tells the worker to stop at the next record or yield. Safe in a signal handler, and more than once."""
+        """Tells the worker to stop at the next record or yield. Safe in a signal handler, and more
+        than once.
+        """
         self.stopping.set()
         budget = self._budget
         if budget is not None:
             budget.stop()
 
     def run(self) -> None:
-        """Works until `stop`; then commits what it has, gives back what it has not begun, and leaves.
+        """Works until `stop`; then commits what it has, gives back what it has not begun, and
+        leaves.
 
         Raises:
-            ServerRefused: the server does not accept us. What was being worked on is put back when the lease ends.
+            ServerRefused: the server does not accept us. What was being worked on is put back when
+                the lease ends.
         """
         heartbeat = Heartbeat(self)
         failures = 0
@@ -123,13 +131,18 @@ class Worker:
             self._side_wire.close()
 
     def run_once(self) -> int:
-        """One turn without waiting, for tests that step a worker. Returns how many chunks were worked on."""
+        """One turn without waiting, for tests that step a worker. Returns how many chunks were
+        worked on.
+        """
         if not self._connected:
             self._connect()
-        self._exchange(block=False)
+        self._send(block=False)
+        self._receive()
         worked = len(self._ahead)
-        self._work_off()
-        self._exchange(block=None)
+        while self._attempt_next():
+            pass
+        self._send(block=None)
+        self._receive()
         return worked
 
     def _connect(self) -> None:
@@ -149,25 +162,35 @@ class Worker:
         return failures + 1
 
     def _turn(self) -> None:
-        self._exchange(block=not self._commits)
-        self._work_off()
+        """Works off what was read; half way through, sends for more, so that the server works
+        while we do.
+        """
+        self._send(block=not self._commits)
+        self._receive()
+        halfway = len(self._ahead) // 2
+        while self._attempt_next():
+            if self._asked is None:
+                late = time.monotonic() - self._commits_since > COMMIT_SECONDS
+                if late or len(self._ahead) <= halfway:
+                    self._send(block=False)
+            if not self._ahead:
+                self._receive()
+                halfway = len(self._ahead) // 2
 
-    def _work_off(self) -> None:
-        while True:
-            with self._lock:
-                if not self._ahead or self.stopping.is_set():
-                    return
-                entry = self._at_work = self._ahead.popleft()
-            command = self._attempt(entry)
-            with self._lock:
-                if self._at_work is None:
-                    continue  # the heartbeat has given it back
+    def _attempt_next(self) -> bool:
+        """Runs one of the chunks that were read. Returns whether there was one."""
+        with self._lock:
+            if not self._ahead or self.stopping.is_set():
+                return False
+            entry = self._at_work = self._ahead.popleft()
+        command = self._attempt(entry)
+        with self._lock:
+            if self._at_work is not None:  # else the heartbeat has given it back
                 self._at_work = None
                 if not self._commits:
                     self._commits_since = time.monotonic()
                 self._commits.append((entry, command))
-            if self._ahead and time.monotonic() - self._commits_since > COMMIT_SECONDS:
-                self._exchange(block=None)
+        return True
 
     def _attempt(self, entry: Entry) -> Command:
         envelope = entry.envelope
@@ -179,7 +202,7 @@ class Worker:
             budget.stop()
         self.attempt_began = time.monotonic()
         try:
-            result = station.run(entry, envelope, budget)
+            result = station.run(envelope, budget)
         except MalformedData as error:
             return self._set_aside(entry, error)
         finally:
@@ -188,31 +211,67 @@ class Worker:
         return self._chunks.commit(entry, envelope, result)
 
     def _set_aside(self, entry: Entry, error: MalformedData) -> Command:
-        log.error("entry %s of stage %s:%s is set aside: %s", entry.id, entry.flow, entry.stage, error)
+        log.error(
+            "entry %s of stage %s:%s is set aside: %s", entry.id, entry.flow, entry.stage, error
+        )
         return self._chunks.quarantine(entry, str(error))
 
-    def _exchange(self, *, block: bool | None) -> None:
-        """One round trip: the commits that wait, and a read. `block` is None for commits alone."""
+    def _send(self, *, block: bool | None) -> None:
+        """Sends the commits that wait, and a read. `block` is None for commits alone."""
         with self._lock:
             commits, self._commits = self._commits, []
         commands = [command for _, command in commits]
+        shared = self._share_costs()
+        if shared:
+            commands.append(shared)
         if block is not None:
             commands.append(self._chunks.read(self._how_many(), block=block))
-        if not commands:
-            return
+        self._asked = (commits, block is not None)
         self._reading = bool(block)
         try:
-            replies = self._wire.exchange(commands)
+            self._wire.send(commands)
         except StoreError:
-            # Sent again when the server is back: what was committed after all is fenced then.
-            with self._lock:
-                self._commits = commits + self._commits
+            self._take_back()
             raise
-        finally:
-            self._reading = False
-        if block is not None:
+
+    def _receive(self) -> None:
+        """Takes the replies to what was sent."""
+        if self._asked is None:
+            return
+        try:
+            replies = self._wire.receive()
+        except StoreError:
+            self._take_back()
+            raise
+        (commits, read), self._asked = self._asked, None
+        self._reading = False
+        if read:
             self._take_in(replies.pop())
-        self._note(commits, replies)
+        self._note(commits, replies[: len(commits)])
+
+    def _share_costs(self) -> Command | None:
+        """The command that tells the others what was measured: at once what nobody knew, the rest
+        now and then.
+        """
+        now = time.monotonic()
+        if now < self._share_at and not self._tuning.news:
+            return None
+        self._share_at = now + SHARE_SECONDS
+        measured = self._tuning.to_share()
+        if not measured:
+            return None
+        flat = [word for name, cost in measured.items() for word in (name, f"{cost:.3f}")]
+        return ("HSET", self._keys.costs, *flat)
+
+    def _take_back(self) -> None:
+        """The replies got lost. The commits are sent again: those that were carried out are fenced
+        then.
+        """
+        if self._asked is not None:
+            with self._lock:
+                self._commits = self._asked[0] + self._commits
+            self._asked = None
+        self._reading = False
 
     def _take_in(self, reply: Reply) -> None:
         if isinstance(reply, StoreError) and ("NOGROUP" in str(reply) or "UNBLOCKED" in str(reply)):
@@ -249,7 +308,9 @@ class Worker:
         sys.stdout.flush()
         for attempt in range(3):
             try:
-                self._exchange(block=None)
+                self._receive()
+                self._send(block=None)
+                self._receive()
                 self._give_back_ahead(self._wire)
                 self._fleet.leave(self._wire, self.name, self._stages)
             except StoreError as error:
@@ -271,12 +332,7 @@ class Worker:
     def renew(self) -> None:
         """Renews the lease, and exchanges what is known of costs and of the fleet."""
         _, workers = self._fleet.renew(self._side_wire, self.name, self.label, self._stages)
-        measured = self._tuning.to_share()
-        commands: list[Command] = [("HMGET", self._keys.costs, *self._stages)]
-        if measured:
-            flat = [word for name, cost in measured.items() for word in (name, f"{cost:.3f}")]
-            commands.append(("HSET", self._keys.costs, *flat))
-        known = self._side_wire.exchange(commands)[0]
+        known = self._side_wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
         if not isinstance(known, StoreError):
             costs = {
                 name: float(value)
@@ -286,7 +342,9 @@ class Worker:
             self._tuning.learn(costs, workers)
 
     def help(self) -> None:
-        """Commits what is done and gives back what is not begun, while a stage holds up the other thread."""
+        """Commits what is done and gives back what is not begun, while a stage holds up the other
+        thread.
+        """
         with self._lock:
             commits, self._commits = self._commits, []
         if commits:
@@ -318,8 +376,6 @@ class Worker:
 def _last_first(stages: list[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
     """Later stages are read first: what is nearly done makes room for what begins."""
     order = {
-        (graph.name, stage.name): at
-        for graph, _ in stages
-        for at, stage in enumerate(graph.stages)
+        (graph.name, stage.name): at for graph, _ in stages for at, stage in enumerate(graph.stages)
     }
     return sorted(stages, key=lambda each: -order[(each[0].name, each[1])])

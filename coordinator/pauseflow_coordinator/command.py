@@ -1,0 +1,51 @@
+"""The command `flowctl coordinator`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+import click
+
+from pauseflow.cli.invocation import Invocation, common_options
+from pauseflow.embedded import server_url
+from pauseflow.service import Service, run_services
+from pauseflow.store.fleet import Fleet
+from pauseflow.store.keys import Keys
+from pauseflow.store.server import Server
+from pauseflow.store.upkeep import Upkeep
+from pauseflow_coordinator.janitor import Janitor
+from pauseflow_coordinator.reclaimer import Reclaimer
+from pauseflow_coordinator.sampler import Sampler
+from pauseflow_coordinator.timers import Timers
+
+
+@click.command()
+@common_options("url", "namespace")
+@click.pass_obj
+def coordinator(invocation: Invocation) -> None:
+    """Keep runs going: fire timers, put back the work of dead workers, expire what is done.
+
+    Any number of coordinators may run at once. Records flow from stage to stage without one.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    settings = invocation.settings()
+    with server_url(settings) as url:
+        wire = Server.at(url).wire()
+        keys = Keys(settings.namespace)
+        wire.call(("PING",))
+        upkeep = Upkeep(keys, wire)
+        services: list[Service] = [
+            Timers(upkeep),
+            Reclaimer(Fleet(keys), wire),
+            Janitor(upkeep),
+            Sampler(upkeep),
+        ]
+        try:
+            run_services(services, stopping)
+        finally:
+            wire.close()

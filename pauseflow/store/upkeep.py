@@ -1,0 +1,118 @@
+"""The coordinator's side of the store: what is due, what is old, how fast it goes."""
+
+from __future__ import annotations
+
+import json
+
+from pauseflow.errors import StoreError
+from pauseflow.store import commands
+from pauseflow.store.books import RunInfo, RunState, read_run
+from pauseflow.store.keys import Keys
+from pauseflow.store.scripts import Command
+from pauseflow.store.server import Wire
+
+DUE_AT_ONCE = 200
+EXPIRED_AT_ONCE = 100
+SAMPLED_RUNS = 50
+
+
+class Upkeep:
+    """What keeps the runs of a namespace going. Any number of processes may do it at once.
+
+    Args:
+        keys: the namespace's keys.
+        wire: a connection of the caller's thread.
+    """
+
+    def __init__(self, keys: Keys, wire: Wire) -> None:
+        self._keys = keys
+        self._wire = wire
+        self.now_ms = 0
+
+    def now(self) -> int:
+        """The server's time in ms since the epoch."""
+        if self.now_ms:
+            return self.now_ms
+        seconds, micros = self._wire.call(("TIME",))
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def next_timer(self) -> int | None:
+        """When the next parked continuation is due, in ms since the epoch; None if none has a
+        time.
+        """
+        first = self._wire.call(("ZRANGE", self._keys.timers, 0, 0, "WITHSCORES"))
+        return int(float(first[1])) if first else None
+
+    def fire_due(self) -> int:
+        """Puts back parked continuations whose time has come, a bounded number. Returns how
+        many.
+        """
+        due = self._wire.call(
+            ("ZRANGEBYSCORE", self._keys.timers, "-inf", self.now(), "LIMIT", 0, DUE_AT_ONCE)
+        )
+        wakes: list[Command] = []
+        for timer in due:
+            words = timer.decode().split(" ")
+            if len(words) != 3:
+                wakes.append(("ZREM", self._keys.timers, timer))
+                continue
+            run_id, flow, field = words
+            run = self._keys.run(run_id)
+            stage = field.rpartition(":")[0]
+            stream = self._keys.stream(flow, stage)
+            wakes.append(
+                commands.wake(
+                    self._keys.timers, run.base, run.parked, stream, timer, field, f"b:{stage}", ""
+                )
+            )
+        return sum(_count(reply) for reply in self._wire.exchange(wakes)) if wakes else 0
+
+    def forget_expired(self) -> int:
+        """Drops what is left of done runs that have expired, a bounded number. Returns how many."""
+        old = self._wire.call(
+            ("ZRANGEBYSCORE", self._keys.expiring, "-inf", self.now(), "LIMIT", 0, EXPIRED_AT_ONCE)
+        )
+        drops: list[Command] = []
+        for run_id in old:
+            run = self._keys.run(run_id.decode())
+            drops += [
+                ("UNLINK", run.base, run.results, run.parked, run.room),
+                ("ZREM", self._keys.runs, run_id),
+                ("ZREM", self._keys.expiring, run_id),
+            ]
+        for reply in self._wire.exchange(drops) if drops else ():
+            _count(reply)
+        return len(old)
+
+    def going_runs(self) -> list[RunInfo]:
+        """The newest runs that are not done, a bounded number."""
+        newest = self._wire.call(("ZREVRANGE", self._keys.runs, 0, SAMPLED_RUNS - 1))
+        if not newest:
+            return []
+        ids = [run_id.decode() for run_id in newest]
+        replies = self._wire.exchange([("HGETALL", self._keys.run(each).base) for each in ids])
+        found = []
+        for run_id, reply in zip(ids, replies, strict=True):
+            if isinstance(reply, StoreError):
+                raise reply
+            fields = dict(zip(reply[::2], reply[1::2], strict=True))
+            if b"flow" in fields:
+                info = read_run(run_id, fields)
+                if info.state is not RunState.DONE:
+                    found.append(info)
+        return found
+
+    def note_rates(self, rates: dict[str, dict[str, float]]) -> None:
+        """Notes items a second, by run and stage."""
+        notes = [
+            commands.rates(self._keys.run(run_id).base, json.dumps(stages))
+            for run_id, stages in rates.items()
+        ]
+        for reply in self._wire.exchange(notes) if notes else ():
+            _count(reply)
+
+
+def _count(reply: object) -> int:
+    if isinstance(reply, StoreError):
+        raise reply
+    return reply if isinstance(reply, int) else 0
