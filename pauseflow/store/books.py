@@ -158,24 +158,8 @@ def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
 
 def _read_stage(name: str, line: str | None, rate: float) -> StageInfo:
     counters = [int(word) for word in line.split()] if line else [0] * 16
-    (
-        given,
-        sent,
-        cursor,
-        flying,
-        _,
-        waiting,
-        _,
-        _,
-        _,
-        held,
-        _,
-        parked,
-        ended,
-        done,
-        emitted,
-        busy,
-    ) = counters
+    _, waiting, _, _, given, sent, cursor, flying, _, held, _, parked, ended = counters[:13]
+    done, emitted, busy = counters[13:]
     return StageInfo(
         name=name,
         arrived=given + waiting,

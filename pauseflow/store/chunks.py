@@ -173,7 +173,6 @@ class Chunks:
             cast.keys(run_keys),
             run,
             self.now_ms,
-            self._consumer,
             entry.id,
             envelope.seq,
             result.done,

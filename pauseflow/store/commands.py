@@ -48,7 +48,6 @@ def commit(  # noqa: PLR0917 - a script's arguments are positions
     stages: Keys,
     run_id: Arg,
     now: Arg,
-    consumer: Arg,
     entry: Arg,
     seq: Arg,
     done: Arg,

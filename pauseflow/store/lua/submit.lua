@@ -8,7 +8,6 @@
 --   closed: '1' if these are all its records; position: how many records the pieces hold
 --   payload: 6 a stage of the cast (see pipeline), then the pieces
 -- RETURNS: {status, position, state}: status 1 made | 0 it was there, the same | -1 another flow | -2 another input
--- @include clock
 -- @include pipeline
 
 local there = redis.call('HMGET', run, 'flow', 'digest', 'position', 'state')
@@ -22,8 +21,8 @@ if there[1] then
   return {status, tonumber(there[3]), there[4]}
 end
 
-local next_arg = read_cast(4, tonumber(keyed), 14, tonumber(cast))
-open_run(run, run_id, results, results_limit)
+local next_arg = read_cast(4, keyed + 0, 14, cast + 0)
+open_run(run, run_id, results, results_limit, 1)
 local first = flow.cast[1]
 flow.leaves = tonumber(leaves)
 for i = next_arg, next_arg + tonumber(pieces) - 1 do

@@ -8,8 +8,8 @@
 -- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run
 -- @include pipeline
 
-read_cast(3, tonumber(keyed), 8, tonumber(cast))
-local state = open_run(run, run_id, results, results_limit)
+read_cast(3, keyed + 0, 8, cast + 0)
+local state = open_run(run, run_id, results, results_limit, 1)
 if not state then
   return -1
 end
@@ -24,7 +24,7 @@ local ms, sequence = string.match(upto, '^(%d+)-(%d+)$')
 redis.call('XTRIM', results, 'MINID', ms .. '-' .. string.format('%d', tonumber(sequence) + 1))
 flow.result_freed = tonumber(bytes_read)
 redis.call('HSET', run, 'result_freed', bytes_read, 'results_dropped', position)
-for i = 1, tonumber(keyed) do
+for i = 1, keyed + 0 do
   dispatch(flow.cast[i])
 end
 close_run()

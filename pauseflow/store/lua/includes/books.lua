@@ -1,36 +1,53 @@
 -- The books of a stage: one line of sixteen counters in the run's hash, field 'b:<stage>'.
 -- Read and written whole, so that a commit costs one HMGET and one HSET.
 --
+--   waiting   pieces in the backlog;  waiting_items, waiting_bytes: what they hold
+--   stalled   of these, continuations that wait at the front for room downstream
 --   given     items dispatched so far: the ordinal of the next one
 --   sent      chunks numbered so far: the number of the next one
 --   cursor    the chunk that is to be released next; ordered stages only
---   flying    chunks in the stream or in a worker's hands; unordered stages only
---   waiting   pieces in the backlog;  waiting_items, waiting_bytes: what they hold
---   stalled   of these, continuations that wait at the front for room downstream
+--   flying    chunks in the stream or in a worker's hands
 --   held      chunks with an entry in the reorder buffer;  held_items, held_bytes: their outputs
 --   parked    continuations in the parked hash
 --   ended     0: input goes on; 1: the last chunk is done; 2: the next stages were told
 --   done      records processed;  emitted: items emitted;  busy: microseconds of work
+local BACKLOG_BOOKS = '^(%d+) (%d+) (%d+)'
 local BOOKS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
+local function blank_books(stage)
+  stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled = 0, 0, 0, 0
+  stage.given, stage.sent, stage.cursor, stage.flying = 0, 0, 0, 0
+  stage.held, stage.held_items, stage.held_bytes = 0, 0, 0
+  stage.parked, stage.ended, stage.done, stage.emitted, stage.busy = 0, 0, 0, 0, 0
+end
+
+-- Adding 0 makes a number of a string of digits, at less cost than tonumber.
 local function open_books(stage, line)
   if not line then
-    line = '0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0'
+    return blank_books(stage)
   end
   local a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p = string.match(line, BOOKS)
-  stage.given, stage.sent, stage.cursor, stage.flying = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
-  stage.waiting, stage.waiting_items = tonumber(e), tonumber(f)
-  stage.waiting_bytes, stage.stalled = tonumber(g), tonumber(h)
-  stage.held, stage.held_items, stage.held_bytes = tonumber(i), tonumber(j), tonumber(k)
-  stage.parked, stage.ended = tonumber(l), tonumber(m)
-  stage.done, stage.emitted, stage.busy = tonumber(n), tonumber(o), tonumber(p)
+  stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled = a + 0, b + 0, c + 0, d + 0
+  stage.given, stage.sent, stage.cursor, stage.flying = e + 0, f + 0, g + 0, h + 0
+  stage.held, stage.held_items, stage.held_bytes = i + 0, j + 0, k + 0
+  stage.parked, stage.ended, stage.done, stage.emitted, stage.busy = l + 0, m + 0, n + 0, o + 0, p + 0
+end
+
+-- Only what decides whether there is room, or anything to dispatch.
+local function open_backlog_books(stage, line)
+  if line then
+    local a, b, c = string.match(line, BACKLOG_BOOKS)
+    stage.waiting, stage.waiting_items, stage.waiting_bytes = a + 0, b + 0, c + 0
+  else
+    stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
+  end
 end
 
 local function books_line(stage)
   return string.format(
     '%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d',
-    stage.given, stage.sent, stage.cursor, stage.flying,
     stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled,
+    stage.given, stage.sent, stage.cursor, stage.flying,
     stage.held, stage.held_items, stage.held_bytes,
     stage.parked, stage.ended, stage.done, stage.emitted, stage.busy)
 end

@@ -6,6 +6,7 @@
 --
 -- The cast is the list of stages that a script may touch: first those with keys (they can dispatch), then those
 -- whose backlog only decides whether there is room.
+-- @include clock
 -- @include books
 
 local PIECE = '^(%d+) (%d+) (%d) (%d+)\n()'
@@ -17,50 +18,68 @@ local flow = {cast = {}}
 -- keys: stream, backlog, reorder of each stage that can dispatch, from KEYS[first_key] on.
 -- args: books field, window, limit, target, ordered, outlets ('2,0') of each stage, from ARGV[first_arg] on.
 local function read_cast(first_key, keyed, first_arg, size)
+  local cast, k = flow.cast, first_key
   for i = 1, size do
     local a = first_arg + (i - 1) * 6
-    local stage = {
-      field = ARGV[a], window = tonumber(ARGV[a + 1]), limit = tonumber(ARGV[a + 2]),
-      target = tonumber(ARGV[a + 3]), ordered = ARGV[a + 4] == '1', outlets = {},
-      fresh = {}, fresh_at = 1, fresh_end = 0, dirty = false,
-    }
+    local stage
     if i <= keyed then
-      local k = first_key + (i - 1) * 3
-      stage.stream, stage.backlog, stage.reorder = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+      local outlets = {}
       for outlet in string.gmatch(ARGV[a + 5], '%d+') do
-        stage.outlets[#stage.outlets + 1] = tonumber(outlet)
+        outlets[#outlets + 1] = outlet + 0
       end
+      stage = {
+        field = ARGV[a], window = ARGV[a + 1] + 0, limit = ARGV[a + 2] + 0, target = ARGV[a + 3] + 0,
+        ordered = ARGV[a + 4] == '1', outlets = outlets, stream = KEYS[k], backlog = KEYS[k + 1],
+        reorder = KEYS[k + 2], fresh = false, fresh_at = 1, fresh_end = 0, stored = 0, dirty = false,
+        waiting = 0, waiting_items = 0, waiting_bytes = 0, stalled = 0, given = 0, sent = 0, cursor = 0,
+        flying = 0, held = 0, held_items = 0, held_bytes = 0, parked = 0, ended = 0, done = 0, emitted = 0,
+        busy = 0,
+      }
+      k = k + 3
+    else
+      stage = {field = ARGV[a], limit = ARGV[a + 2] + 0, waiting = 0, waiting_items = 0, waiting_bytes = 0}
     end
-    flow.cast[i] = stage
+    cast[i] = stage
   end
   return first_arg + size * 6
 end
 
--- Reads the run's fields and every stage's books in one call. Returns the run's state, false if there is no run.
-local function open_run(run_key, run_id, results_key, results_limit)
+-- Reads the run's fields and the books of the cast in one call. Stages after the first `whole` that have nothing
+-- to dispatch are not read further. Returns the run's state, false if there is no run.
+local function open_run(run_key, run_id, results_key, results_limit, whole)
+  local cast = flow.cast
   local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder'}
-  local first = #names
-  for i, stage in ipairs(flow.cast) do
-    names[first + i] = stage.field
+  for i = 1, #cast do
+    names[6 + i] = cast[i].field
   end
   local values = redis.call('HMGET', run_key, unpack(names))
   flow.key, flow.id = run_key, run_id
-  flow.results_key, flow.results_limit = results_key, tonumber(results_limit)
-  flow.leaves = tonumber(values[2] or '0')
-  flow.results = tonumber(values[3] or '0')
-  flow.result_bytes = tonumber(values[4] or '0')
-  flow.result_freed = tonumber(values[5] or '0')
+  flow.results_key, flow.results_limit = results_key, results_limit + 0
+  flow.leaves = (values[2] or 0) + 0
+  flow.results = (values[3] or 0) + 0
+  flow.result_bytes = (values[4] or 0) + 0
+  flow.result_freed = (values[5] or 0) + 0
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
-  for i, stage in ipairs(flow.cast) do
-    open_books(stage, values[first + i])
-    stage.stored = stage.waiting
+  for i = 1, #cast do
+    local stage, line = cast[i], values[6 + i]
+    if line then
+      if i > whole then
+        open_backlog_books(stage, line)
+      end
+      if stage.stream and (i <= whole or stage.waiting > 0) then
+        open_books(stage, line)
+        stage.stored = stage.waiting
+      end
+    end
   end
   return values[1]
 end
 
 local function has_room(stage)
-  for _, outlet in ipairs(stage.outlets) do
+  local outlets = stage.outlets
+  for i = 1, #outlets do
+    local outlet = outlets[i]
     if outlet == 0 then
       if flow.result_bytes - flow.result_freed + stage.held_bytes >= flow.results_limit then
         return false
@@ -77,6 +96,7 @@ local function has_room(stage)
 end
 
 local function arrive(stage, piece, count)
+  stage.fresh = stage.fresh or {}
   stage.fresh_end = stage.fresh_end + 1
   stage.fresh[stage.fresh_end] = piece
   stage.waiting = stage.waiting + 1
@@ -110,6 +130,15 @@ end
 
 -- Takes pieces off the backlog, as many as make up a chunk of the target size.
 local function take_chunk(stage)
+  if stage.waiting == 1 then
+    local piece = take(stage)
+    stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
+    if piece then
+      local count, marked, last, _, at = string.match(piece, PIECE)
+      return string.sub(piece, at), count + 0, marked + 0, last
+    end
+    return '', 0, 0, '0'
+  end
   local parts, items, marks, ended, bytes = {}, 0, 0, '0', 0
   while stage.waiting > 0 do
     local piece = take(stage)
@@ -119,13 +148,13 @@ local function take_chunk(stage)
       break
     end
     local count, marked, last, _, at = string.match(piece, PIECE)
-    count = tonumber(count)
+    count = count + 0
     if #parts > 0 and (items + count > stage.target or bytes + #piece > CHUNK_BYTES) and count > 0 then
       stage.front = piece
       break
     end
     parts[#parts + 1] = string.sub(piece, at)
-    items, marks, bytes = items + count, marks + tonumber(marked), bytes + #piece
+    items, marks, bytes = items + count, marks + marked, bytes + #piece
     stage.waiting = stage.waiting - 1
     stage.waiting_items = stage.waiting_items - count
     stage.waiting_bytes = stage.waiting_bytes - #piece
@@ -172,7 +201,7 @@ end
 -- Hands one piece of a stage's outputs to the outlet that it names; outlet 0 is the run's results.
 local function emit(stage, piece)
   local count, _, ended, outlet, at = string.match(piece, PIECE)
-  count, outlet = tonumber(count), tonumber(outlet)
+  count, outlet = count + 0, outlet + 0
   if outlet == 0 then
     if count > 0 then
       flow.result_bytes = flow.result_bytes + #piece
@@ -188,8 +217,22 @@ local function emit(stage, piece)
   end
 end
 
--- Keeps outputs of a chunk that is not at the cursor.
-local function hold(stage, seq, pieces, finished)
+-- Tells every stage after this one that nothing follows; a stage without any is a leaf of the run.
+local function emit_end(stage)
+  local told = false
+  for position, outlet in ipairs(stage.outlets) do
+    if outlet > 0 then
+      emit(stage, '0 0 1 ' .. position .. '\n')
+      told = true
+    end
+  end
+  if not told then
+    emit(stage, '0 0 1 0\n')
+  end
+end
+
+-- Keeps outputs of a chunk that is not at the cursor: the pieces ARGV[first] to ARGV[last].
+local function hold(stage, seq, first, last, finished)
   local state = redis.call('HGET', stage.reorder, seq)
   local kept = 0
   if state then
@@ -197,10 +240,11 @@ local function hold(stage, seq, pieces, finished)
   else
     stage.held = stage.held + 1
   end
-  for _, piece in ipairs(pieces) do
+  for i = first, last do
+    local piece = ARGV[i]
     kept = kept + 1
     redis.call('HSET', stage.reorder, seq .. ':' .. kept, piece)
-    stage.held_items = stage.held_items + tonumber(string.match(piece, '^(%d+)'))
+    stage.held_items = stage.held_items + string.match(piece, '^(%d+)')
     stage.held_bytes = stage.held_bytes + #piece
   end
   redis.call('HSET', stage.reorder, seq, kept .. ' ' .. (finished and '1' or '0'))
@@ -258,12 +302,16 @@ end
 -- Writes back the books of every stage that changed, and the run's own counters.
 local function close_run()
   local changed = {}
-  for _, stage in ipairs(flow.cast) do
+  local cast = flow.cast
+  for i = 1, #cast do
+    local stage = cast[i]
     if stage.stream then
       if stage.front then
         redis.call('LPUSH', stage.backlog, stage.front)
       end
-      push_all(stage.backlog, stage.fresh_at, stage.fresh_end, stage.fresh)
+      if stage.fresh then
+        push_all(stage.backlog, stage.fresh_at, stage.fresh_end, stage.fresh)
+      end
     end
     if stage.dirty then
       changed[#changed + 1] = stage.field
@@ -286,10 +334,11 @@ local function close_run()
 end
 
 -- Every leaf has seen the end: the run is done, and what is left of it expires.
-local function finish_if_done(now, keep, expiring_key)
+local function finish_if_done(given_now, keep, expiring_key)
   if flow.leaves > 0 or flow.before_leaves == 0 then
     return
   end
+  local now = clock(given_now)
   redis.call('HSET', flow.key, 'state', 'done', 'finished', string.format('%d', now))
   redis.call('XADD', flow.results_key, '*', 'end', 'done')
   redis.call('PEXPIRE', flow.key, keep)
