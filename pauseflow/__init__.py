@@ -25,7 +25,7 @@ from pauseflow.errors import (
     StoreError,
     UnknownRun,
 )
-from pauseflow.flow import End, Flow, Stream
+from pauseflow.flow import End, Flow, ReplayWarning, Stream
 from pauseflow.pause import PauseFlow
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ __all__ = [
     "OutsideStage",
     "PauseFlow",
     "PauseflowError",
+    "ReplayWarning",
     "ResultsDropped",
     "RunConflict",
     "RunFailed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import (
     AsyncIterable,
     Awaitable,
@@ -29,6 +30,13 @@ from pauseflow.plan import Plan
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class ReplayWarning(UserWarning):
+    """A generator can't be written down where it stops: it will be run again from its beginning.
+
+    Given once, where the flow is written. `strict=True` makes it an error.
+    """
 
 
 class End:
@@ -145,15 +153,21 @@ class Stream(Generic[T]):
 
         Raises:
             FlowDefinitionError: it can't work; the message says what to write instead.
+
+        Warns:
+            ReplayWarning: it is a generator that can't be written down at its yields.
         """
         from pauseflow.resumable.series import Series  # noqa: PLC0415 # only branches need ast
 
         stage = declare(Kind.BRANCH, fn, options, extra=("finished", "strict", "migrate"))
         require_callable_migrations(stage.name, migrate)
         over = None if finished is None else declare_finished(stage, finished)
+        series = Series(fn, strict=strict, migrate=migrate)
+        for reason in series.warnings:
+            warnings.warn(f"stage {stage.name!r}: {reason}", ReplayWarning, stacklevel=2)
         stage = replace(
             stage,
-            series=Series(fn, strict=strict, migrate=migrate),
+            series=series,
             marks=over is not None,
             takes_value=over is not None and over.takes_value,
         )

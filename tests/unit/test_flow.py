@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pauseflow import Flow, FlowDefinitionError, PauseflowError
+from pauseflow import Flow, FlowDefinitionError, NotResumable, PauseflowError, ReplayWarning
 from pauseflow.errors import AppError
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 
@@ -382,6 +382,32 @@ def test_the_fingerprint_tells_shapes_apart_and_nothing_else():
     assert line("a", "b") == line("a", "b")
     assert line("a", "b") == line("a", "b", window=3)
     assert len({line("a", "b"), line("b", "a"), line("a"), line("a", "b", ordered=False)}) == 4
+
+
+def in_a_handler(record):
+    try:
+        yield 1 / record
+    except ZeroDivisionError:
+        yield 0
+
+
+def test_a_generator_that_must_be_run_again_is_told_when_it_is_written():
+    flow = Flow("f")
+    with pytest.warns(
+        ReplayWarning, match=r"'in_a_handler'.*test_flow\.py.*running it again"
+    ) as told:
+        flow.branch(in_a_handler)
+    assert told[0].filename == __file__
+    assert flow.run(0) == [0]
+    with pytest.raises(NotResumable, match=r"test_flow\.py"):
+        Flow("g").branch(in_a_handler, strict=True)
+
+
+def test_a_migration_is_a_function_for_each_older_version():
+    flow = Flow("f")
+    with pytest.raises(FlowDefinitionError, match="migrate= takes a dict"):
+        flow.branch(pages, migrate={"v1": "v2"})
+    flow.branch(pages, migrate={"v1": lambda scope: ()})
 
 
 def test_importing_pauseflow_imports_no_redis():
