@@ -77,11 +77,15 @@ def batches(stream: BinaryIO, name: str) -> Iterator[Lines]:
         The values, to the end of the file or to the first line that is not JSON, which is told in
         the last batch and not raised, so that what comes before it is not lost.
     """
-    number, rest = 0, b""
+    number, rest = 0, [b""]
     while True:
         data = stream.read(BATCH_BYTES)
-        texts = (rest + data).split(b"\n")
-        rest = texts.pop() if data else b""
+        rest.append(data)
+        if data and b"\n" not in data:
+            yield Lines([], len(data))  # in the middle of a long line
+            continue
+        texts = b"".join(rest).split(b"\n")
+        rest = [texts.pop()] if data else []
         values: list[object] = []
         for text in texts:
             number += 1

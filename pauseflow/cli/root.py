@@ -17,7 +17,7 @@ import click
 from pauseflow.cli.exits import HELP, Ended, Exit, code_of, message_of
 from pauseflow.cli.invocation import common_options
 
-# Kept here with their one-line help, so that --help imports none of them.
+# Each with its one line of help, so that --help imports none of them.
 COMMANDS = {
     "run": "Run a flow on inputs, here and now, and print the results.",
     "up": "Run the server, coordinator and workers in the foreground.",
@@ -29,6 +29,11 @@ COMMANDS = {
     "retry": "Let a halted run go on from the record that it halted at.",
 }
 PLUGINS = "pauseflow.commands"
+# Plugins too, but our own, and slow to import.
+PLUGINS_HELP = {
+    "worker": "Run stages: the process to have many of.",
+    "coordinator": "Fire timers, put back the work of dead workers, expire runs.",
+}
 
 
 class Commands(click.Group):
@@ -68,7 +73,7 @@ class Commands(click.Group):
         """The list of commands, without importing our own."""
         rows = []
         for name in self.list_commands(ctx):
-            text = COMMANDS.get(name)
+            text = COMMANDS.get(name) or PLUGINS_HELP.get(name)
             if text is None:
                 try:
                     command = self.get_command(ctx, name)

@@ -1,0 +1,114 @@
+"""What flowctl shows of runs: runs, show, results, retry."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pauseflow import errors
+from pauseflow.cli.table import age
+
+
+def test_runs_are_a_table_with_what_holds_them(client, call):
+    result = call("runs")
+    assert result.exit_code == 0
+    headings, *rows = result.stdout.splitlines()
+    assert headings.split() == ["RUN", "FLOW", "STATE", "TAKEN", "RESULTS", "AGE"]
+    assert [row.split()[:5] for row in rows] == [
+        ["r1", "doubling", "running", "10", "6"],
+        ["r2", "doubling", "halted", "10", "6"],
+        ["r3", "doubling", "running", "10", "6"],
+    ]
+    assert rows[0].endswith("1 parked")
+    assert rows[1].endswith("ValueError: no")
+    assert rows[2].endswith("waits for a reader")
+
+
+def test_runs_for_programs_are_json_lines(client, call):
+    lines = call("runs", "--json", "--limit", "2").stdout.splitlines()
+    first, second = map(json.loads, lines)
+    assert first["id"] == "r1"
+    assert first["state"] == "running"
+    assert first["created"] == "2024-01-02T00:00:00+00:00"
+    assert first["stages"][0]["held"] == 4
+    assert second["error"].endswith("ValueError: no")
+
+
+def test_no_runs_is_said_aside(client, call):
+    result = call("runs", "--flow", "tripling")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no runs" in result.stderr
+    assert call("runs", "--flow", "tripling", "--json").stdout == ""
+
+
+def test_show_tells_each_stages_books_and_what_is_parked(client, call):
+    lines = call("show", "r1").stdout.splitlines()
+    assert lines[0].startswith("run r1 of flow doubling: running, submitted ")
+    assert lines[1] == "10 taken in, 6 results (60 bytes kept, 2 read, 1 dropped)"
+    books = dict(zip(lines[3].split(), lines[4].removesuffix(" s").split(), strict=True))
+    assert books == {
+        "STAGE": "double",
+        "ARRIVED": "10",
+        "DONE": "7",
+        "CURSOR": "3",
+        "FLYING": "2",
+        "BACKLOG": "1",
+        "HELD": "4",
+        "PARKED": "1",
+        "RATE": "2,500/s",
+        "BUSY": "1.2",
+    }
+    assert lines[-1].split()[:3] == ["double", "r1:double:7", "pause"]
+    assert lines[-1].endswith("until tea")
+
+
+def test_show_says_what_to_do_for_a_halted_run_and_for_one_that_waits_for_a_reader(client, call):
+    assert "flowctl retry r2" in call("show", "r2").stdout
+    assert "flowctl results r3 --follow" in call("show", "r3").stdout
+    assert "results r1" not in call("show", "r1").stdout
+
+
+def test_show_for_programs_is_one_object(client, call):
+    assert json.loads(call("show", "r1", "--json").stdout)["parked"][0]["note"] == "until tea"
+
+
+@pytest.mark.parametrize("command", ["show", "results", "retry"])
+def test_an_unknown_run_is_not_found(client, call, command):
+    result = call(command, "nope")
+    assert result.exit_code == 3
+    assert "there is no run 'nope'" in result.stderr
+
+
+def test_results_are_json_lines_and_nothing_else(client, call):
+    result = call("results", "r1")
+    assert result.stdout == '1\n"zwei"\n{"$bytes": "Mw=="}\n'
+    assert result.stderr == ""
+    assert call("results", "r1", "--start", "2").stdout == '{"$bytes": "Mw=="}\n'
+
+
+def test_results_before_a_failure_are_printed(client, call):
+    client.after = errors.RunFailed("run 'r1' halted: no")
+    result = call("results", "r1", "--follow")
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 3
+    assert "halted" in result.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_error(client, call):
+    client.after = BrokenPipeError()
+    result = call("results", "r1")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_retry_says_whether_there_was_anything_to_retry(client, call):
+    assert "goes on" in call("retry", "r2").stderr
+    assert "nothing to retry" in call("retry", "r1").stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (86400 * 9, "9 d"), (-30, "30 s")],
+)
+def test_ages_are_short(seconds, shown):
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    assert age(now - timedelta(seconds=seconds), now) == shown
