@@ -333,9 +333,7 @@ class Feed:
                 on_progress(self.position)
 
     def close(self) -> None:
-        """Closes the run's input: the run is done when what it has is done. Again, it does
-        nothing.
-        """
+        """Closes the run's input: it is done when what it has is done. Again, it does nothing."""
         try:
             self._put([], close=True)
         except RunNotOpen:

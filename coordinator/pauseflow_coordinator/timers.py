@@ -27,9 +27,7 @@ class Timers:
         return woken
 
     def _until_next(self) -> float:
-        """Looks again when the next one is due, if that is sooner: a short pause is not made long
-        by the round.
-        """
+        """How long until the next one is due, if that is sooner than the next round."""
         first = self._upkeep.next_timer()
         if first is None:
             return EVERY_SECONDS

@@ -80,7 +80,7 @@ class ParkedInfo:
     Attributes:
         stage: where.
         key: of its first record.
-        why: `pause` or `failed`.
+        why: `pause`, `failed`, or `code`: its frame was made by code that no worker here has.
         since: when it began to wait.
         wake: when it goes on by itself, or None.
         note: more for a person; the error, say.

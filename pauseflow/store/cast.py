@@ -1,6 +1,4 @@
-"""The cast of a script: which stages it may touch, with their keys and limits, as the script takes
-them.
-"""
+"""The cast of a script: which stages it may touch, with their keys and limits."""
 
 from __future__ import annotations
 
@@ -55,9 +53,7 @@ class Casting:
         return self._cast(stage, alone=False)
 
     def feeding(self, stage: str) -> Cast:
-        """For putting records into the stage, or making room after it: itself alone can
-        dispatch.
-        """
+        """For putting records into the stage, or making room after it: it alone dispatches."""
         return self._cast(stage, alone=True)
 
     def _cast(self, stage: str, *, alone: bool) -> Cast:
@@ -97,10 +93,10 @@ class Casting:
 
 
 def results_from(graph: Graph) -> str:
-    """The stages that emit results, for the run to remember: a reader need not have the flow's
-    code.
+    """The stages that emit results, for the run to remember.
 
-    `<stage>:<ordered>:<outlets>` each, the outlets as names, `.` for the results.
+    A reader need not have the flow's code. `<stage>:<ordered>:<outlets>` each, the
+    outlets as names, `.` for the results.
     """
     sources = []
     for stage in graph.stages:

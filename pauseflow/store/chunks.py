@@ -121,8 +121,7 @@ class Chunks:
                 raise reply
 
     def read(self, count: int, *, block: bool) -> Command:
-        """The command that reads up to `count` entries of each stream; `entries` understands its
-        reply.
+        """The command that reads up to `count` entries of each stream, for `entries`.
 
         Args:
             count: of each stream.

@@ -1,6 +1,4 @@
-"""The typed signatures of the Lua scripts. What each does and returns stands in its
-`lua/<name>.lua`.
-"""
+"""The typed signatures of the Lua scripts; what each does stands in its `lua/<name>.lua`."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ class Appended(IntEnum):
 
 
 @script
-def commit(  # noqa: PLR0917 - a script's arguments are positions
+def commit(
     run: Key,
     results: Key,
     parked: Key,
@@ -70,7 +68,7 @@ def commit(  # noqa: PLR0917 - a script's arguments are positions
 
 
 @script
-def submit(  # noqa: PLR0917 - a script's arguments are positions
+def submit(
     run: Key,
     results: Key,
     runs: Key,
@@ -94,7 +92,7 @@ def submit(  # noqa: PLR0917 - a script's arguments are positions
 
 
 @script
-def append(  # noqa: PLR0917 - a script's arguments are positions
+def append(
     run: Key,
     results: Key,
     room: Key,
@@ -113,7 +111,7 @@ def append(  # noqa: PLR0917 - a script's arguments are positions
 
 
 @script
-def taken(  # noqa: PLR0917 - a script's arguments are positions
+def taken(
     run: Key,
     results: Key,
     stages: Keys,

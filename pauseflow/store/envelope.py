@@ -1,5 +1,4 @@
-"""What travels: pieces, which wait in backlogs, and envelopes, which are entries of a stage's
-stream.
+"""What travels: pieces, which wait in backlogs, and envelopes, the entries of streams.
 
 A piece is a text header line and items, one encoded record after another, so that a script can
 join two pieces without knowing what is in them. An envelope is a header line, the frames of
@@ -114,7 +113,7 @@ class ParkedChunk:
     """A continuation in the parked hash, with why it waits.
 
     Args:
-        why: `pause` or `failed`.
+        why: `pause`, `failed` or `code`.
         since: when it was parked, ms since the epoch.
         wake: when it goes on, ms since the epoch; 0 for when it is told to.
         note: for a person: the error, say.

@@ -99,9 +99,7 @@ class Fleet:
         return moved
 
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
-        """Consumers without a lease: pairs of stage and worker. Their record was lost, say in a
-        failover.
-        """
+        """Consumers without a lease, lost in a failover, say: pairs of stage and worker."""
         known = {name.decode() for name in wire.call(("ZRANGE", self._keys.leases, 0, -1))}
         abouts = wire.call(("HVALS", self._keys.workers))
         stages = sorted({stage for about in abouts for stage in _parse(about).get("stages", ())})

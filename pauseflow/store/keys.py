@@ -3,22 +3,22 @@
 All keys begin with `pauseflow:{<namespace>:<shard>}:`, so that one ACL pattern covers them and, on
 Redis Cluster, a script finds all its keys in one slot.
 
-| key                       | type   | holds                                          | written by                    | goes                     |
-|---------------------------|--------|------------------------------------------------|-------------------------------|--------------------------|
-| `stream:<flow>:<stage>`   | stream | chunks ready to be run; group `workers`        | commit, submit, wake, reclaim | permanent                |
-| `runs`                    | zset   | run id → created (ms)                          | submit                        | permanent; members expire |
-| `expiring`                | zset   | done run id → when it expires (ms)             | commit                        | permanent; members expire |
-| `timers`                  | zset   | `<run> <parked field>` → wake time (ms)        | commit, wake                  | permanent; members go    |
-| `leases`                  | zset   | worker → when its lease ends (ms)              | lease                         | permanent; members go    |
-| `workers`                 | hash   | worker → what it says of itself                | lease                         | permanent; fields go     |
-| `costs`                   | hash   | `<flow>:<stage>` → microseconds a record       | workers                       | permanent                |
-| `quarantine`              | stream | entries that were not ours or damaged          | quarantine                    | permanent; newest 1,000  |
-| `run:<id>`                | hash   | state, counters, the books of each stage       | all scripts                   | expires after done       |
-| `run:<id>:results`        | stream | results not dropped yet, and the end           | commit                        | expires after done       |
-| `run:<id>:parked`         | hash   | `<stage>:<ordinal>` → parked continuation      | commit, wake                  | empty when done          |
-| `run:<id>:backlog:<stage>`| list   | pieces that wait for the window                | commit, submit, append        | empty when done          |
-| `run:<id>:reorder:<stage>`| hash   | outputs of chunks ahead of the cursor          | commit                        | empty when done          |
-| `run:<id>:room`           | list   | a token for a feeder that waits for room       | commit                        | expires in a minute      |
+| key | type | holds | written by | goes |
+|---|---|---|---|---|
+| `stream:<flow>:<stage>` | stream | chunks to be run; group `workers` | dispatch | permanent |
+| `runs` | zset | run id → created (ms) | submit | permanent; members expire |
+| `expiring` | zset | done run id → when it expires (ms) | commit | permanent; members expire |
+| `timers` | zset | `<run> <parked field>` → wake time (ms) | commit, wake | permanent; members go |
+| `leases` | zset | worker → when its lease ends (ms) | lease | permanent; members go |
+| `workers` | hash | worker → what it says of itself | lease | permanent; fields go |
+| `costs` | hash | `<flow>:<stage>` → µs a record | workers | permanent |
+| `quarantine` | stream | foreign or damaged entries | quarantine | permanent; newest 1,000 |
+| `run:<id>` | hash | state, counters, the books of each stage | all scripts | expires after done |
+| `run:<id>:results` | stream | results not dropped, the end | commit | expires after done |
+| `run:<id>:parked` | hash | `<stage>:<ordinal>` → parked continuation | commit | empty when done |
+| `run:<id>:backlog:<stage>` | list | pieces that wait | commit, submit, append | empty when done |
+| `run:<id>:reorder:<stage>` | hash | outputs ahead of the cursor | commit | empty when done |
+| `run:<id>:room` | list | a token for a waiting feeder | commit | expires in a minute |
 """
 
 from __future__ import annotations

@@ -43,8 +43,9 @@ def cut(values: Sequence[object], *, target: int, outlet: int, marked: bool = Fa
 
 
 def item_bytes(items: bytes, skip: int, count: int | None = None) -> bytes:
-    """The encodings of items after the first `skip`, as they came: not encoded anew, for a stage
-    may have changed them.
+    """The encodings of items after the first `skip`, as they came.
+
+    They are not encoded anew, for a stage may have changed the values.
 
     Args:
         items: encodings, one after another, that have been decoded before.

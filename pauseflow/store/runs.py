@@ -177,16 +177,12 @@ class Runs:
         return Appended(status), int(taken)
 
     def wait_for_room(self, run_id: str, seconds: float) -> bool:
-        """Waits until an open run that had no room may have some. Returns whether it was told
-        so.
-        """
+        """Waits until an open run that had no room may have some. Returns whether it has."""
         room = self._keys.run(run_id).room
         return self._wire.call(("BLPOP", room, seconds)) is not None
 
     def learn_costs(self, graph: Graph) -> None:
-        """Asks the server what the flow's stages cost, to cut records into chunks of the right
-        size.
-        """
+        """Asks what the flow's stages cost, to cut records into pieces of the right size."""
         names = [f"{graph.name}:{stage.name}" for stage in graph.stages]
         now = self._wire.call(("TIME",))
         values, workers = self._wire.exchange(
@@ -334,9 +330,7 @@ class Runs:
         return bytes(newest[0][0]) if newest else b"0"
 
     def wait_for_result(self, run_id: str, after: bytes, block_ms: int) -> None:
-        """Waits for an entry after this one, the end of the run included, or until the time is
-        up.
-        """
+        """Waits for an entry after this one, the run's end included, or for the time to pass."""
         stream = self._keys.run(run_id).results
         self._wire.call(("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", stream, after))
 

@@ -38,9 +38,7 @@ SOURCES: dict[str, str] = {}
 
 
 class ScriptError(Exception):
-    """A script and its Python signature differ, or an include can't be found: a mistake in
-    pauseflow.
-    """
+    """A script and its Python signature differ: a mistake in pauseflow itself."""
 
 
 def _read(name: str) -> str:

@@ -30,38 +30,67 @@ failed."""
 CONNECT_SECONDS = 5.0
 
 
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[StoreError], str], ...] = (
+    (
+        (BusyLoadingError,),
+        "LOADING",
+        ServerUnreachable,
+        "{at} is loading its data; try again in a moment",
+    ),
+    (
+        (AuthenticationError, AuthorizationError),
+        "WRONGPASS",
+        ServerRefused,
+        "{at} refuses the password or user: {text}. Check the URL's credentials",
+    ),
+    (
+        (NoPermissionError,),
+        "NOPERM",
+        ServerRefused,
+        "{at} denies a command to this user: {text}. Compare its ACL with docs/operations.md",
+    ),
+    (
+        (ReadOnlyError,),
+        "READONLY",
+        ServerRefused,
+        "{at} is a read-only replica. Give the URL of the primary",
+    ),
+    (
+        (OutOfMemoryError,),
+        "OOM command not allowed",
+        ServerFull,
+        (
+            "{at} has reached its maxmemory, so it takes nothing more. Read results, wait for runs "
+            "to expire, or raise maxmemory"
+        ),
+    ),
+    ((), "MISCONF", ServerFull, "{at} can't write to its disk: {text}"),
+    (
+        (InvalidResponse,),
+        "Protocol error",
+        ServerRefused,
+        "what answers at {at} is not Redis: {text}. Check the URL",
+    ),
+    (
+        (),
+        "CERTIFICATE_VERIFY_FAILED",
+        ServerRefused,
+        (
+            "{at} shows a certificate that can't be verified. Install its CA, or, if you accept "
+            "that, set PAUSEFLOW_TLS_VERIFY=none"
+        ),
+    ),
+    ((ResponseError,), "\0", StoreError, "{at} answered with an error: {text}"),
+)
+"""By the client library's class or a word in the text: our class, and what to say."""
+
+
 def in_our_words(error: Exception, address: str) -> StoreError:
     """The error of the client library as one of ours, saying what to do."""
     text = str(error)
-    if isinstance(error, BusyLoadingError):
-        return ServerUnreachable(f"{address} is loading its data; try again in a moment")
-    if isinstance(error, AuthenticationError | AuthorizationError) or "WRONGPASS" in text:
-        return ServerRefused(
-            f"{address} refuses the password or user: {text}. Check the URL's credentials"
-        )
-    if isinstance(error, NoPermissionError) or text.startswith("NOPERM"):
-        return ServerRefused(
-            f"{address} denies a command to this user: {text}. "
-            f"Compare its ACL with docs/operations.md"
-        )
-    if isinstance(error, ReadOnlyError) or "READONLY" in text:
-        return ServerRefused(f"{address} is a read-only replica. Give the URL of the primary")
-    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in text:
-        return ServerFull(
-            f"{address} has reached its maxmemory, so it takes nothing more. "
-            f"Read results, wait for runs to expire, or raise maxmemory"
-        )
-    if "MISCONF" in text:
-        return ServerFull(f"{address} can't write to its disk: {text}")
-    if isinstance(error, InvalidResponse):
-        return ServerRefused(f"what answers at {address} is not Redis: {text}. Check the URL")
-    if isinstance(error, ResponseError):
-        return StoreError(f"{address} answered with an error: {text}")
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return ServerRefused(
-            f"{address} shows a certificate that can't be verified. Install its CA, or, if you "
-            f"accept that, set PAUSEFLOW_TLS_VERIFY=none"
-        )
+    for classes, word, ours, message in _MEANINGS:
+        if isinstance(error, classes) or word in text:
+            return ours(message.format(at=address, text=text))
     return ServerUnreachable(f"no Redis answers at {address}: {text}. Is it running there?")
 
 
@@ -144,9 +173,7 @@ class Wire:
         return self.receive()
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Sends commands without waiting; `receive` gives their replies. Raises as `exchange`
-        does.
-        """
+        """Sends commands without waiting; `receive` gives the replies. Raises as `exchange`."""
         packed = b"".join([pack_command(command) for command in commands])
         try:
             self._connection.send_packed_command([packed])

@@ -1,6 +1,4 @@
-"""How large chunks are and how many are in flight: from what a stage's records were measured to
-cost.
-"""
+"""How large chunks are, and how many are in flight: from what records were measured to cost."""
 
 from __future__ import annotations
 
@@ -88,9 +86,7 @@ class Tuning:
 
     @staticmethod
     def target_of(cost: float | None) -> int:
-        """How many records of this cost make up a chunk: a power of two, so that it seldom
-        changes.
-        """
+        """How many records of this cost make up a chunk; a power of two, to change seldom."""
         if cost is None:
             return 1
         records = min(max(int(CHUNK_MICROSECONDS / cost), 1), CHUNK_RECORDS)
@@ -125,7 +121,5 @@ class Tuning:
         return min(WINDOW + WINDOW_A_WORKER * (self.workers - 1), MAX_WINDOW)
 
     def limit(self, flow: str, stage: Stage) -> int:
-        """How many records may wait at the stage before the stages above it stop (the high-water
-        mark).
-        """
+        """The high-water mark: how many records wait here before the stages above stop."""
         return max(64, self.target(flow, stage.name) * max(self.window(stage), 8))

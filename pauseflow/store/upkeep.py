@@ -37,16 +37,12 @@ class Upkeep:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def next_timer(self) -> int | None:
-        """When the next parked continuation is due, in ms since the epoch; None if none has a
-        time.
-        """
+        """When the next parked continuation is due, ms since the epoch; None if none is."""
         first = self._wire.call(("ZRANGE", self._keys.timers, 0, 0, "WITHSCORES"))
         return int(float(first[1])) if first else None
 
     def fire_due(self) -> int:
-        """Puts back parked continuations whose time has come, a bounded number. Returns how
-        many.
-        """
+        """Puts back parked continuations that are due, a bounded number. Returns how many."""
         due = self._wire.call(
             ("ZRANGEBYSCORE", self._keys.timers, "-inf", self.now(), "LIMIT", 0, DUE_AT_ONCE)
         )

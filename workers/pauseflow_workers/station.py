@@ -8,7 +8,7 @@ import traceback
 from typing import assert_never
 
 from pauseflow import codec
-from pauseflow.errors import MalformedData, NotSerializable, PauseflowError
+from pauseflow.errors import ForeignFrame, MalformedData, NotSerializable, PauseflowError
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages import Budget, Done, Failed, Outcome, Paused, Sliced, Work, runner_for
@@ -28,6 +28,11 @@ CRASHES_HALT = 3
 """A record that has taken so many workers down alone halts its run."""
 
 NOTE_CHARACTERS = 4_000
+
+FEW = 8
+
+FOREIGN_SECONDS = 10.0
+"""A frame of other code is offered again after so long, to whichever worker."""
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class Station:
         self._max_outputs = 64
         self._stride = 1
         self._emitted = 0
+        self._runs = 0
         self.entry_seconds = 0.0
         """What a chunk takes, lately."""
 
@@ -86,7 +92,9 @@ class Station:
         result.microseconds = int(took * 1e6)
         before = self.entry_seconds
         self.entry_seconds = took if took > before else before + 0.2 * (took - before)
-        if outcome.consumed:
+        self._runs += 1
+        # Of chunks of a few records, one in a while says enough.
+        if outcome.consumed > FEW or (outcome.consumed and self._runs & 15 == 1):
             self._tuning.measured(self._flow, self._stage.name, outcome.consumed, took)
         self._stride = budget.stride
         if outcome.outputs:
@@ -101,7 +109,7 @@ class Station:
         except NotSerializable as error:
             return self._not_serializable(work, envelope, outcome, error)
         result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
-        self._park_neighbours(work, envelope, outcome, result)
+        self._park_alone(envelope, outcome, result)
         match outcome.end:
             case Done():
                 if envelope.ended and self._stage.ordered:
@@ -130,9 +138,7 @@ class Station:
         return pieces
 
     def _mark_end(self, result: Result) -> None:
-        """The chunk was the run's last at this stage: tells every stage after it, behind the last
-        output.
-        """
+        """The chunk was the run's last here: tells every stage after it, behind the outputs."""
         if self._terminal:
             result.pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         for position, outlet in enumerate(self._outlets, 1):
@@ -159,12 +165,8 @@ class Station:
         result.parks.append(Park(rest.ordinal, chunk))
         result.unfinished = True
 
-    def _park_neighbours(
-        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result
-    ) -> None:
-        """Records of an unordered stage that paused while the others went on: each waits by
-        itself.
-        """
+    def _park_alone(self, envelope: Envelope, outcome: Outcome, result: Result) -> None:
+        """Records of an unordered stage that paused while others went on: each waits alone."""
         now = time.time()
         for parked in outcome.parked:
             items = item_bytes(envelope.items, parked.index, 1)
@@ -183,6 +185,9 @@ class Station:
         self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, error: BaseException
     ) -> None:
         rest = self._rest(work, envelope, outcome)
+        if isinstance(error, ForeignFrame):
+            self._wait_for_code(rest, result, error)
+            return
         said = "".join(traceback.format_exception_only(error)).strip()
         key = f"{envelope.run}:{self._stage.name}:{rest.ordinal}"
         note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
@@ -191,6 +196,14 @@ class Station:
         result.unfinished = True
         result.error = f"stage {self._stage.name!r} failed on record {key}: {said}"
         log.error("run %s halts: %s", envelope.run, result.error, exc_info=error)
+
+    def _wait_for_code(self, rest: Envelope, result: Result, error: ForeignFrame) -> None:
+        """The frame is of other code: it waits, and is offered again to whoever has that."""
+        now = time.time()
+        wake = int((now + FOREIGN_SECONDS) * 1000)
+        chunk = ParkedChunk("code", int(now * 1000), wake, str(error), rest.pack())
+        result.parks.append(Park(rest.ordinal, chunk))
+        result.unfinished = True
 
     def _not_serializable(
         self, work: Work, envelope: Envelope, outcome: Outcome, error: NotSerializable
@@ -201,7 +214,9 @@ class Station:
             key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal + good}"
             failed = Failed(error.at(stage=self._stage.name, key=key))
             return self._result(
-                work, envelope, Outcome(outcome.outputs[:good], False, good, end=failed)
+                work,
+                envelope,
+                Outcome(outcome.outputs[:good], marked=False, consumed=good, end=failed),
             )
         if len(work.items) > 1:
             alone = self._runner.run(work, Budget(0.0, max_outputs=1, stride=1))
@@ -209,7 +224,9 @@ class Station:
                 return self._result(work, envelope, alone)
         key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal}"
         failed = Failed(error.at(stage=self._stage.name, key=key))
-        return self._result(work, envelope, Outcome([], False, 0, frames=work.frames, end=failed))
+        return self._result(
+            work, envelope, Outcome([], marked=False, consumed=0, frames=work.frames, end=failed)
+        )
 
 
 def _work(envelope: Envelope) -> Work:

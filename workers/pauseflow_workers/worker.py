@@ -93,17 +93,14 @@ class Worker:
         self._asked: tuple[list[tuple[Entry, Command]], bool] | None = None
 
     def stop(self) -> None:
-        """Tells the worker to stop at the next record or yield. Safe in a signal handler, and more
-        than once.
-        """
+        """Tells the worker to stop at the next record or yield. Safe in a signal handler."""
         self.stopping.set()
         budget = self._budget
         if budget is not None:
             budget.stop()
 
     def run(self) -> None:
-        """Works until `stop`; then commits what it has, gives back what it has not begun, and
-        leaves.
+        """Works until `stop`; then commits what is done and gives back the rest.
 
         Raises:
             ServerRefused: the server does not accept us. What was being worked on is put back when
@@ -131,9 +128,7 @@ class Worker:
             self._side_wire.close()
 
     def run_once(self) -> int:
-        """One turn without waiting, for tests that step a worker. Returns how many chunks were
-        worked on.
-        """
+        """One turn without waiting, for tests. Returns how many chunks were worked on."""
         if not self._connected:
             self._connect()
         self._send(block=False)
@@ -162,9 +157,7 @@ class Worker:
         return failures + 1
 
     def _turn(self) -> None:
-        """Works off what was read; half way through, sends for more, so that the server works
-        while we do.
-        """
+        """Works off what was read, and half way sends for more: the server works while we do."""
         self._send(block=not self._commits)
         self._receive()
         halfway = len(self._ahead) // 2
@@ -250,9 +243,7 @@ class Worker:
         self._note(commits, replies[: len(commits)])
 
     def _share_costs(self) -> Command | None:
-        """The command that tells the others what was measured: at once what nobody knew, the rest
-        now and then.
-        """
+        """The command that tells the others what was measured: news at once, the rest seldom."""
         now = time.monotonic()
         if now < self._share_at and not self._tuning.news:
             return None
@@ -264,9 +255,7 @@ class Worker:
         return ("HSET", self._keys.costs, *flat)
 
     def _take_back(self) -> None:
-        """The replies got lost. The commits are sent again: those that were carried out are fenced
-        then.
-        """
+        """The replies got lost: the commits are sent again, and fenced if they were carried out."""
         if self._asked is not None:
             with self._lock:
                 self._commits = self._asked[0] + self._commits
@@ -342,9 +331,7 @@ class Worker:
             self._tuning.learn(costs, workers)
 
     def help(self) -> None:
-        """Commits what is done and gives back what is not begun, while a stage holds up the other
-        thread.
-        """
+        """While a stage holds up the other thread: commits what is done, gives back the rest."""
         with self._lock:
             commits, self._commits = self._commits, []
         if commits:
