@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import weakref
@@ -29,6 +30,8 @@ _FUTURE_FLAGS = functools.reduce(
     ("annotations", "generator_stop"),
     0,
 )
+
+INSIDE = "pauseflow_inside"
 
 
 class Resumable:
@@ -260,7 +263,9 @@ _RUNTIME = SimpleNamespace(
 
 def _compiled(tree: ast.Module, fn: FunctionType, name: str) -> FunctionType:
     free = [*fn.__code__.co_freevars, RUNTIME]
-    (inner,) = tree.body
+    inner = copy.copy(tree.body[0])
+    # Under its own name, a function that calls itself would find the one in `around`.
+    inner.name = INSIDE  # type: ignore[attr-defined]
     around = ast.FunctionDef(
         name="around",
         args=ast.arguments([], [ast.arg(v) for v in free], None, [], [], None, []),
@@ -276,8 +281,8 @@ def _compiled(tree: ast.Module, fn: FunctionType, name: str) -> FunctionType:
         flags=fn.__code__.co_flags & _FUTURE_FLAGS,
         dont_inherit=True,
     )
-    inside = _constant(_constant(code, "around"), name)
-    inside = inside.replace(co_qualname=fn.__code__.co_qualname)
+    inside = _constant(_constant(code, "around"), INSIDE)
+    inside = inside.replace(co_name=name, co_qualname=fn.__code__.co_qualname)
     cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
     cells[RUNTIME] = _cell(_RUNTIME)
     made = FunctionType(
