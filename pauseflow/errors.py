@@ -163,6 +163,7 @@ class CaptureError(FrameError):
         self.type_name = type_name
         self.file = file
         self.line = line
+        self.reason = reason
         super().__init__(
             f"{file}:{line}: paused here, but the local {local!r} ({type_name}) can't be written "
             f"down: {reason}. Don't hold it across the pause (open it in a `with` block, or `del` "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pauseflow.resumable import equivalents as _equivalents  # noqa: F401 (tells `call` of them)
 from pauseflow.resumable.frame import Frame, capture, restore, start
 from pauseflow.resumable.prepared import Resumable, prepare
 from pauseflow.resumable.replay import replayable

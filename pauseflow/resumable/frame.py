@@ -128,8 +128,8 @@ def capture(it: Any, *, raised: BaseException | None = None) -> Frame:
 
 def captured_iterator(it: Any, packer: Packer, function: str, fingerprint: str) -> Frame:
     """The frame of an iterator that is no generator."""
-    packer.special({"": it})
     try:
+        packer.special({"": it})
         data = [FORMAT, function, fingerprint, 0, 0, {}, {"": packer.tag(it)}, [], packer.heap]
         encoded = codec.encode(data)
     except (Unpackable, NotSerializable, RecursionError) as error:
@@ -175,7 +175,12 @@ def _captured(it: Any, ends: Ends) -> Frame:
 def _laid_out(standing: Standing, ends: Ends) -> tuple[list[Any], list[Standing]]:
     resumable, scope = standing.resumable, standing.scope
     packer = Packer(resumable.reach, ends, resumable.given)
-    special = packer.special(scope)
+    try:
+        special = packer.special(scope)
+    except Unpackable as error:
+        names = {id(value): name for name, value in scope.items()}
+        name = names.get(id(error.value), "a value in its locals")
+        raise standing.refusal(name, error.value, error.reason) from None
     laid: dict[str, Any] = {}
     for name in scope:
         if name in special:

@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
-from pauseflow.errors import MalformedData
+from pauseflow import codec
+from pauseflow.errors import MalformedData, NotSerializable
 
 
 def has_iteration(value: object) -> bool:
-    """Whether it is an object of a class, written in Python, that is an iterator or makes one."""
+    """Whether it is an object of a class, written in Python, that is an iterator or makes one.
+
+    A class that the codec knows is not meant, unless it is an iterator.
+    """
     kind = type(value)
-    if not kind.__flags__ & _WRITTEN_IN_PYTHON or isinstance(
-        value, list | tuple | dict | set | str
-    ):
+    if not _written_in_python(kind, "__next__") and not _written_in_python(kind, "__anext__"):
+        if not (_written_in_python(kind, "__iter__") or _written_in_python(kind, "__aiter__")):
+            return False
+        try:
+            codec.encode(value)
+        except NotSerializable:
+            pass
+        else:
+            return False
+    try:
+        object.__new__(kind)
+    except TypeError:  # a subclass of something built in
         return False
-    names = ("__next__", "__iter__", "__anext__", "__aiter__")
-    return any(hasattr(kind, name) for name in names)
+    return True
 
 
 def instance_state(value: Any) -> Any:
     """What `__getstate__` gives: by default the attributes, and slots beside them."""
     return value.__getstate__()
+
+
+def parts_of(value: Any) -> list[Any]:
+    """What an object holds in its attributes."""
+    if dataclasses.is_dataclass(value):
+        return [getattr(value, part.name, None) for part in dataclasses.fields(value)]
+    return list(vars(value).values()) if hasattr(value, "__dict__") else []
+
+
+def is_record(value: object) -> bool:
+    """Whether it is an object of a dataclass, which the codec writes field by field."""
+    return (
+        dataclasses.is_dataclass(value)
+        and not isinstance(value, type)
+        and not has_iteration(value)
+    )
+
+
+def skeleton(value: Any, replaced: Callable[[Any], Any]) -> Any:
+    """An object of the same dataclass with something else in each field."""
+    bare: Any = object.__new__(type(value))
+    for part in dataclasses.fields(value):
+        object.__setattr__(bare, part.name, replaced(getattr(value, part.name)))
+    return bare
+
+
+def fill(bare: Any, restored: Callable[[Any], Any]) -> None:
+    """Put back what `skeleton` took away, in place."""
+    for part in dataclasses.fields(bare):
+        object.__setattr__(bare, part.name, restored(getattr(bare, part.name)))
 
 
 def made_instance(kind: type, state: Any) -> Any:
@@ -29,7 +75,7 @@ def made_instance(kind: type, state: Any) -> Any:
     Raises:
         MalformedData: the state does not fit the class.
     """
-    value: Any = kind.__new__(kind)
+    value: Any = object.__new__(kind)
     set_state = getattr(kind, "__setstate__", None)
     if set_state is not None:
         set_state(value, state)
@@ -45,4 +91,6 @@ def made_instance(kind: type, state: Any) -> Any:
     return value
 
 
-_WRITTEN_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+def _written_in_python(kind: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(kind, name, None), FunctionType)

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_LIST = type(iter([]))
+_LIST: type = type(iter([]))
 _SEQUENCES: dict[type, str] = {
     _LIST: "list",
     type(iter(())): "tuple",
@@ -18,7 +18,7 @@ _SEQUENCES: dict[type, str] = {
     type(iter(bytearray())): "bytearray",
 }
 _RANGES = (type(iter(range(0))), type(iter(range(1 << 70))))
-_BACKWARDS = (type(reversed([])), type(reversed(())))
+_BACKWARDS: tuple[type, ...] = (type(reversed([])), type(reversed(())))
 _DICTS: dict[type, str] = {
     type(iter({}.keys())): "keys",
     type(iter({}.values())): "values",
@@ -27,7 +27,7 @@ _DICTS: dict[type, str] = {
     type(reversed({}.values())): "reversed values",
     type(reversed({}.items())): "reversed items",
 }
-_SET = type(iter(set()))
+_SET: type = type(iter(set()))
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 
 PLAIN_SOURCES = (list, tuple, str, bytes, bytearray, range, dict, set, frozenset, *_VIEWS)

@@ -166,7 +166,7 @@ class Lifter:
             value = self.lift(operand, block)
             self._assign(name, value, block)
             if i + 1 < len(node.values):
-                test = _load(name, operand)
+                test: ast.expr = _load(name, operand)
                 if isinstance(node.op, ast.Or):
                     test = ast.copy_location(ast.UnaryOp(ast.Not(), test), operand)
                 inner: Block = []

@@ -18,7 +18,13 @@ from uuid import UUID
 
 from pauseflow.errors import CaptureError
 from pauseflow.resumable import iterators
-from pauseflow.resumable.instances import has_iteration, instance_state
+from pauseflow.resumable.instances import (
+    has_iteration,
+    instance_state,
+    is_record,
+    parts_of,
+    skeleton,
+)
 from pauseflow.resumable.prepared import Resumable, name_of
 from pauseflow.resumable.reach import Reach
 from pauseflow.resumable.standing import Ends, Generator, Standing, stand
@@ -132,7 +138,9 @@ class Packer:
                 return ()
         if isinstance(value, _NAMED) or kind in (range, bytearray):
             return ()
-        return vars(value).values() if hasattr(value, "__dict__") else ()
+        if has_iteration(value):
+            return (self._kept(value),)
+        return parts_of(value)
 
     # -- laying out
 
@@ -157,7 +165,7 @@ class Packer:
 
     def _lay(self, value: Any, kind: type) -> int:
         self._alive.append(value)
-        if kind in (list, dict, deque, defaultdict, OrderedDict):
+        if kind in (list, dict, deque, defaultdict, OrderedDict) or is_record(value):
             # In its place before its items are: they may lead back to it.
             place = self._place(value, [])
             self.heap[place].extend(self._container(value, kind))
@@ -178,12 +186,16 @@ class Packer:
             return ["L", value] if flat else ["l", [self.tag(item) for item in value]]
         if kind is deque:
             return ["q", value.maxlen, [self.tag(item) for item in value]]
+        if is_record(value):
+            return ["z", skeleton(value, self.tag)]
         pairs = [tagged for k, v in value.items() for tagged in (self.tag(k), self.tag(v))]
         if kind is defaultdict:
             return ["f", self.tag(value.default_factory), pairs]
         return ["o" if kind is OrderedDict else "d", pairs]
 
     def _solid(self, value: Any, kind: type) -> list[Any]:
+        if isinstance(value, _SOLID):
+            return ["p", value]
         if kind is tuple:
             return ["t", [self.tag(item) for item in value]]
         if kind is Counter:
@@ -243,20 +255,19 @@ class Packer:
 
     def _instance(self, value: Any, kind: type) -> list[Any]:
         name = self._name(kind)
-        state = instance_state(value)
-        return ["y", name, self.tag(state)]
+        return ["y", name, self.tag(self._kept(value))]
 
     def _name(self, value: Any) -> str:
         name = name_of(value)
-        if value not in self._reach.find(name):
+        known = self._reach.find(name)
+        if not any(value is (f.fn if isinstance(f, Resumable) else f) for f in known):
             raise Unpackable(
                 value, f"another worker could not find {name} from the function that holds it"
             )
         return name
 
     def _check_leaf(self, value: object) -> None:
-        inside = vars(value).values() if hasattr(value, "__dict__") else ()
-        for part in inside:
+        for part in parts_of(value):
             if id(part) in self._shared:
                 raise Unpackable(value, f"it shares a {type(part).__qualname__} with another local")
 
@@ -270,6 +281,16 @@ class Packer:
             if standing is not None:
                 self.standings.append(standing)
         return self._stands[id(value)]
+
+    def _kept(self, value: Any) -> Any:
+        """The state of an object of a class that iterates; the same one each time."""
+        if id(value) not in self._states:
+            self._alive.append(value)
+            try:
+                self._states[id(value)] = ("", [instance_state(value)])
+            except Exception as error:
+                raise Unpackable(value, f"its __getstate__ raised {error!r}") from error
+        return self._states[id(value)][1][0]
 
     def _state(self, value: Any) -> tuple[str, list[Any]]:
         if id(value) not in self._states:

@@ -148,6 +148,6 @@ def _tree(fn: FunctionType) -> ast.AST:
 
 
 def _equivalents() -> list[Any]:
-    from pauseflow.resumable import equivalents
+    from pauseflow.resumable import equivalents  # noqa: PLC0415 (they are written with it)
 
     return list(equivalents.FUNCTIONS)

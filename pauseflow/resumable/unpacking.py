@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from pauseflow.errors import ForeignFrame, MalformedData
 from pauseflow.resumable import iterators
 from pauseflow.resumable.entering import Entry
-from pauseflow.resumable.instances import has_iteration, made_instance
+from pauseflow.resumable.instances import fill, has_iteration, is_record, made_instance
 from pauseflow.resumable.packing import ATOMS
 from pauseflow.resumable.prepared import Resumable
 from pauseflow.resumable.reach import Reach
@@ -84,6 +84,10 @@ class Unpacker:
                 counter: Counter[Any] = Counter()
                 dict.update(counter, self._pairs(pairs))
                 return counter
+            case ["z", value] if is_record(value):
+                self._made[place] = value
+                fill(value, self.value_of)
+                return value
             case ["r", int(start), int(stop), int(step)] if step:
                 return range(start, stop, step)
             case ["b", bytes(value)]:
