@@ -42,7 +42,8 @@ class Callee:
             raise FlowDefinitionError(_not_callable(fn, asked_by))
         plain = _without_partials(fn)
         # An instance is judged by its __call__, a class by what it is: its calls make objects.
-        body = plain if inspect.isroutine(plain) or inspect.isclass(plain) else plain.__call__
+        is_itself = inspect.isroutine(plain) or inspect.isclass(plain)
+        body = plain if is_itself else type(plain).__call__
         is_generator = inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body)
         is_async = inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body)
         name = getattr(plain, "__name__", None) or type(plain).__name__

@@ -8,9 +8,9 @@ from typing import Any
 from pauseflow.context import place
 from pauseflow.graph import Kind, Stage
 from pauseflow.stages.eventloop import EventLoop
-from pauseflow.stages.parallel import ParallelRunner, Slice, broken
+from pauseflow.stages.parallel import ParallelRunner, Slice
 from pauseflow.stages.progress import Progress
-from pauseflow.stages.runner import failed
+from pauseflow.stages.runner import failed, raised
 from pauseflow.stages.unfolding import Unfolding
 
 
@@ -74,7 +74,7 @@ class ConcurrentRunner(ParallelRunner):
                 raise  # it is us who gave the record up
             return Progress([], failed(error))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return broken(error)
+            return Progress([], raised(error))
 
     async def _unfold(self, part: Slice, index: int, data: bytes | None) -> Progress:
         record = part.work.items[index]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
-from pauseflow.pause import PauseFlow
-from pauseflow.stages.runner import Runner, asked, failed
+from pauseflow.stages.runner import Runner, raised
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Work
 
 
@@ -45,8 +44,6 @@ class FinishedRunner(Runner):
                 self.stage.fn(marker.value)
             else:
                 self.stage.fn()
-        except PauseFlow as pause:
-            return asked(pause)
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return failed(error)
+            return raised(error)
         return None

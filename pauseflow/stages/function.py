@@ -8,9 +8,8 @@ from itertools import compress
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
 from pauseflow.graph import Kind, Stage
-from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
-from pauseflow.stages.runner import Runner, asked, failed, rest_of, stop_iteration
+from pauseflow.stages.runner import Runner, failed, raised, rest_of, stop_iteration
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Parked, Paused, Work
 
 
@@ -80,10 +79,8 @@ class FunctionRunner(Runner):
                 results.extend(map(bool, map(self.stage.fn, batch)))
             else:
                 results.extend(map(self.stage.fn, batch))
-        except PauseFlow as pause:
-            end = asked(pause)
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            end = failed(error)
+            end = raised(error)
         done = len(results) - before
         outcome.consumed = start + done
         if kind is Kind.FILTER:

@@ -11,7 +11,7 @@ from pauseflow.context import Place
 from pauseflow.graph import Kind
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.progress import Progress, assemble
-from pauseflow.stages.runner import Runner, asked, failed, pause_in
+from pauseflow.stages.runner import Runner
 from pauseflow.stages.work import DONE, Budget, Done, Outcome, Paused, Work
 
 
@@ -104,9 +104,3 @@ class ParallelRunner(Runner):
             return Progress(frame.held, DONE)
         pause = frame.asleep(time.time())
         return None if pause is None else Progress([], Paused(pause), frame)
-
-
-def broken(error: BaseException) -> Progress:
-    """What follows from what a function of one record raised."""
-    pause = pause_in(error)
-    return Progress([], failed(error) if pause is None else asked(pause))

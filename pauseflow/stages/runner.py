@@ -50,6 +50,16 @@ class Runner(ABC):
         )
 
 
+def raised(error: BaseException) -> Paused | Failed:
+    """The end of a slice that `error`, which may be a pause, was raised in.
+
+    Raises:
+        KeyboardInterrupt: if it is one, since the user means the process.
+    """
+    pause = pause_in(error)
+    return failed(error) if pause is None else asked(pause)
+
+
 def asked(pause: PauseFlow) -> Paused:
     """The end of a slice that `pause` was raised or yielded in."""
     # Its traceback keeps the author's locals alive, and a parked record needs none.

@@ -9,8 +9,9 @@ from queue import SimpleQueue
 
 from pauseflow.context import place
 from pauseflow.graph import Kind, Stage
-from pauseflow.stages.parallel import ParallelRunner, Slice, broken
+from pauseflow.stages.parallel import ParallelRunner, Slice
 from pauseflow.stages.progress import Progress
+from pauseflow.stages.runner import raised
 from pauseflow.stages.unfolding import Unfolding
 
 
@@ -71,4 +72,4 @@ class ThreadedRunner(ParallelRunner):
                 return kept
             return self._answered(item, self.stage.fn(*self._arguments(item)))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return broken(error)
+            return Progress([], raised(error))

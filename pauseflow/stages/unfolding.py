@@ -14,7 +14,7 @@ from pauseflow.errors import CaptureError
 from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
-from pauseflow.stages.runner import asked, failed
+from pauseflow.stages.runner import asked, failed, pause_in
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Failed, Paused
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ class Unfolding:
                 return end
         try:
             pause = self._pull(budget)
-        except PauseFlow as raised:
-            return self._paused(raised, raised=raised)
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return self._failed(error)
+            return self._raised(error)
         return self._judge(pause, budget)
 
     async def unfold_async(self, budget: Budget) -> End:
@@ -103,13 +101,11 @@ class Unfolding:
                 return end
         try:
             pause = await self._pull_async(budget)
-        except PauseFlow as raised:
-            return self._paused(raised, raised=raised)
         except asyncio.CancelledError:
             del self.outputs[self._mark :]
             raise
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return self._failed(error)
+            return self._raised(error)
         return self._judge(pause, budget)
 
     def close(self) -> None:
@@ -132,10 +128,11 @@ class Unfolding:
             if self._data is not None:
                 return self._take_up(Frame.from_bytes(self._data))
             self._open()
-        except PauseFlow as pause:
-            return asked(pause)  # nothing was given yet: it is opened again
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
-            return self._failed(error)
+            pause = pause_in(error)
+            if pause is None:
+                return self._failed(error)
+            return asked(pause)  # nothing was given yet: it is opened again
         return None
 
     def _open(self) -> None:
@@ -228,14 +225,18 @@ class Unfolding:
             return self._failed(error)
         return SLICED
 
-    def _paused(self, pause: PauseFlow, raised: PauseFlow | None = None) -> End:
+    def _raised(self, error: BaseException) -> End:
+        pause = pause_in(error)
+        return self._failed(error) if pause is None else self._paused(pause, raised=error)
+
+    def _paused(self, pause: PauseFlow, raised: BaseException | None = None) -> End:
         try:
             self._capture(raised)
         except BaseException as error:  # noqa: BLE001 # the author's __getstate__ may raise anything
             return self._failed(error)
         return asked(pause)
 
-    def _capture(self, raised: PauseFlow | None = None) -> None:
+    def _capture(self, raised: BaseException | None = None) -> None:
         series = self._series.capture(self._iterator, emitted=self.emitted, raised=raised)
         self.left = Frame(series, self.emitted)
 

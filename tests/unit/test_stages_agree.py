@@ -231,7 +231,7 @@ def drawn(data):
     return lambda: data.draw(few), lambda: Cuts(data.draw(cuts), data.draw(few), data.draw(few))
 
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS

@@ -1,5 +1,6 @@
 """Runners of branch, driven by hand: slices, pauses, failures, and what is left of them."""
 
+import asyncio
 import threading
 from contextlib import closing
 
@@ -391,3 +392,24 @@ def test_async_series_that_pause_come_in_order():
         yield -n
 
     assert gathered(source, [1, 2, 3], concurrency=3)[0] == [1, -1, 2, -2, 3, -3]
+
+
+def test_a_pause_out_of_a_task_group_is_a_pause_of_the_series():
+    async def fetch(n):
+        LOG.append(n)
+        if len(LOG) == 1:
+            raise PauseFlow
+        return n
+
+    async def together(n):
+        async with asyncio.TaskGroup() as group:
+            one = group.create_task(fetch(n))
+        return one.result()
+
+    async def source(n):
+        yield 0
+        answer = await together(n)
+        yield answer
+
+    assert gathered(source, [7]) == ([0, 7], 1)
+    assert LOG == [7, 7]

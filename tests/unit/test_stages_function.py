@@ -343,3 +343,12 @@ def test_a_budget_tells_what_is_left_and_calls_back_once_it_is_stopped():
     assert budget.spent(0)
     clock.now += 5
     assert budget.left() == 0
+
+
+def test_a_group_of_pauses_is_the_longest_of_them_and_a_mixed_group_a_failure():
+    def step(x):
+        raise BaseExceptionGroup("several", x)
+
+    pauses = [PauseFlow(after=5), BaseExceptionGroup("inner", [PauseFlow(after=9), PauseFlow()])]
+    assert run("map", step, [pauses]).end.pause.after == 9
+    assert isinstance(run("map", step, [[*pauses, ValueError()]]).end, Failed)
