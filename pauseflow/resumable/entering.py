@@ -33,8 +33,8 @@ class Entry(dict[str, Any]):
         value: object = None,
         error: BaseException | None = None,
     ) -> None:
-        super().__init__(scope)
-        self.bound = frozenset(scope)
+        super().__init__(scope)  # its own; `scope` stays whole
+        self.bound = scope.keys()
         self.again = again
         self.value = value
         self.error = error

@@ -57,18 +57,16 @@ def zipped(strict: bool, iterators: list[Iterator[Any]]) -> Iterator[Any]:  # no
 
 
 def _check_lengths(items: list[Any], iterators: list[Iterator[Any]]) -> None:
-    place, longer = len(items), "shorter"
+    place, length = len(items), "shorter"
     if not items:
-        for place, iterator in enumerate(iterators[1:], 1):
-            for _ in iterator:
-                longer = "longer"
-                break
-            if longer == "longer":
-                break
-        else:
+        over = object()
+        later = enumerate(iterators[1:], 1)
+        place = next((i for i, iterator in later if next(iterator, over) is not over), 0)
+        length = "longer"
+        if not place:
             return
     others = "argument 1" if place == 1 else f"arguments 1-{place}"
-    raise ValueError(f"zip() argument {place + 1} is {longer} than {others}")
+    raise ValueError(f"zip() argument {place + 1} is {length} than {others}")
 
 
 def zipped_longest(fill: Any, iterators: list[Iterator[Any] | None]) -> Iterator[Any]:
@@ -314,4 +312,3 @@ EQUIVALENTS.update(
 )
 if hasattr(itertools, "batched"):
     EQUIVALENTS[itertools.batched] = _batched
-

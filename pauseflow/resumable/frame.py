@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from types import GeneratorType
 from typing import Any
 
@@ -14,44 +14,55 @@ from pauseflow.errors import (
     NotSerializable,
 )
 from pauseflow.resumable.entering import Entry
-from pauseflow.resumable.packing import ATOMS, GENERATORS, Packer, Unpackable
+from pauseflow.resumable.flat import ATOMS, decode_any, encode_flat
+from pauseflow.resumable.packing import GENERATORS, Packer, Unpackable
 from pauseflow.resumable.prepared import BY_CODE, ENTRIES, Resumable, declared, prepare
 from pauseflow.resumable.reach import Reach
-from pauseflow.resumable.rewriting import AT
+from pauseflow.resumable.rewriting import AT, CONTROL, STANDS
 from pauseflow.resumable.source import FORMAT
 from pauseflow.resumable.standing import Ends, Standing, code_of, stand
 from pauseflow.resumable.unpacking import Unpacker, checked_entry, malformed
 
 _ITERATOR = "iterator"
+_PARTS = (int, str, str, int, int, dict, dict, list, list)
 
 
 class Frame:
-    """One paused generator, or iterator, as data.
+    """One paused generator, or iterator, as data."""
 
-    Attributes:
-        function: `module:qualname` of its function; "iterator" for an iterator of no function.
-        fingerprint: of the code that it belongs to.
-        line: the source line where it stands; 0 if it has none.
-        locals: the live locals by name, for display. What is not plain data shows as it is laid
-            out in the frame.
-    """
-
-    __slots__ = ("_bytes", "_data", "fingerprint", "function", "line", "locals")
+    __slots__ = ("_bytes", "_data")
 
     def __init__(self, data: list[Any], encoded: bytes | None = None) -> None:
         self._data = data
         self._bytes = encoded
-        self.function: str = data[1]
-        self.fingerprint: str = data[2]
-        self.line: int = data[4]
-        self.locals: dict[str, Any] = data[5]
-        if len(data) > 6:
-            self.locals = {**data[5], **data[6]}
+
+    @property
+    def function(self) -> str:
+        """`module:qualname` of its function."""
+        return self._data[1]  # type: ignore[no-any-return]  # checked when it was read
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the code that it belongs to."""
+        return self._data[2]  # type: ignore[no-any-return]  # as above
 
     @property
     def point(self) -> int:
         """The number of the point where it goes on."""
-        return self._data[3]  # type: ignore[no-any-return]  # checked when it was read
+        return self._data[3]  # type: ignore[no-any-return]  # as above
+
+    @property
+    def line(self) -> int:
+        """The source line where it stands; 0 if it has none."""
+        return self._data[4]  # type: ignore[no-any-return]  # as above
+
+    @property
+    def locals(self) -> dict[str, Any]:
+        """The live locals by name, for display.
+
+        What is not plain data shows as it is laid out in the frame.
+        """
+        return {**self._data[5], **(self._data[6] if len(self._data) > 6 else {})}
 
     def to_data(self) -> list[Any]:
         """The frame as plain data, which the codec encodes."""
@@ -70,16 +81,17 @@ class Frame:
         Raises:
             MalformedData: it is no such data, or of a newer format.
         """
-        match data:
-            case [int(form), *_] if form != FORMAT:
-                malformed(f"its format is {form}, and this version knows {FORMAT}")
-            case [int(), str(), str(), int(), int(), dict(scope), *rest]:
-                match rest:
-                    case [] | [dict(), list(), list()]:
-                        special = rest[0] if rest else {}
-                        if all(type(name) is str for name in (*scope, *special)):
-                            return cls(data)
-        malformed("it has not the parts of one")
+        if type(data) is not list or len(data) not in (6, 9):
+            malformed("it has not the parts of one")
+        if data[0] != FORMAT:
+            malformed(f"its format is {data[0]!r:.20}, and this version knows {FORMAT}")
+        for part, kind in zip(data, _PARTS, strict=False):
+            if type(part) is not kind:
+                malformed(f"one of its parts is a {type(part).__qualname__}")
+        for names in data[5:7]:
+            if not all(type(name) is str for name in names):
+                malformed("one of its locals has no name")
+        return cls(data)
 
     @classmethod
     def decode(cls, data: bytes) -> Frame:
@@ -88,7 +100,7 @@ class Frame:
         Raises:
             MalformedData: it is no such data.
         """
-        return cls.from_data(codec.decode(data))
+        return cls.from_data(decode_any(data))
 
     def __repr__(self) -> str:
         return f"<Frame of {self.function} at line {self.line}>"
@@ -119,6 +131,10 @@ def capture(it: Any, *, raised: BaseException | None = None) -> Frame:
     Raises:
         CaptureError: a live local has no encoding, or it stands where it can't be entered again.
     """
+    if raised is None and type(it) is GeneratorType:
+        frame = _captured_flat(it)
+        if frame is not None:
+            return frame
     ends = Ends(raised)
     if isinstance(it, GENERATORS):
         return _captured(it, ends)
@@ -141,25 +157,32 @@ def captured_iterator(it: Any, packer: Packer, function: str, fingerprint: str) 
     return Frame(data, encoded)
 
 
+def _captured_flat(it: GeneratorType[Any, Any, Any]) -> Frame | None:
+    """The frame of a generator that keeps nothing but small values, which most are."""
+    resumable = BY_CODE.get(id(it.gi_code))
+    running = it.gi_frame
+    if resumable is None or running is None or it.gi_running:
+        return None
+    scope = running.f_locals
+    point = scope.get(STANDS)
+    if point is None or resumable.made_again or CONTROL in scope:
+        return None
+    live = {name: scope[name] for name in resumable.live[point] if name in scope}
+    if not ATOMS.issuperset(map(type, live.values())):
+        return None
+    data = [FORMAT, resumable.name, resumable.fingerprint, point, resumable.line(point), live]
+    encoded = encode_flat(data)
+    it.close()
+    return Frame(data, encoded)
+
+
 def _captured(it: Any, ends: Ends) -> Frame:
     standing = stand(it, ends)
     if standing is None:
         raise CaptureError(
             "the generator", it.__qualname__, file="?", line=0, reason="it has come to its end"
         )
-    resumable = standing.resumable
-    standings = [standing]
-    for value in standing.scope.values():
-        if type(value) not in ATOMS:
-            data, standings = _laid_out(standing, ends)
-            break
-    else:
-        data = [
-            FORMAT, resumable.name, resumable.fingerprint, standing.point, standing.line,
-            standing.scope,
-        ]  # fmt: skip
-        if standing.again:
-            data += [{}, standing.again, []]
+    data, standings = _laid_out(standing, ends)
     try:
         encoded = codec.encode(data)
     except NotSerializable as error:
@@ -227,9 +250,7 @@ def _leave(standings: list[Standing]) -> None:
         control.leave()
 
 
-def restore(
-    frame: Frame, value: object = None, *, error: BaseException | None = None
-) -> Iterator[Any]:
+def restore(frame: Frame, value: object = None, *, error: BaseException | None = None) -> Any:
     """A generator, or iterator, that goes on where a frame stands.
 
     Args:
@@ -244,13 +265,11 @@ def restore(
     if frame.function == _ITERATOR:
         return restored_iterator(frame, Reach())
     known = declared(frame.function)
-    fitting = [resumable for resumable in known if resumable.fingerprint == frame.fingerprint]
-    if not fitting:
-        have = known[-1].fingerprint if known else ""
-        raise ForeignFrame(
-            frame.function, frame_fingerprint=frame.fingerprint, code_fingerprint=have
-        )
-    return entered(frame, fitting[-1], value, error)
+    for resumable in reversed(known):
+        if resumable.fingerprint == frame.fingerprint:
+            return entered(frame, resumable, value, error)
+    have = known[-1].fingerprint if known else ""
+    raise ForeignFrame(frame.function, frame_fingerprint=frame.fingerprint, code_fingerprint=have)
 
 
 def entered(
@@ -258,14 +277,17 @@ def entered(
 ) -> Iterator[Any]:
     """As `restore`, of a function that is known to have made the frame."""
     data = frame.to_data()
-    scope, again = data[5], []
+    scope: dict[str, Any] = data[5]
+    again: list[Any] = []
+    if len(data) == 6:
+        entry = checked_entry(resumable, data[3], scope, again)
+        if value is not None or error is not None:
+            entry.value, entry.error = value, error
+        return resumable.enter(data[3], entry)
     try:
-        if len(data) > 6:
-            unpacker = Unpacker(data[8], resumable.reach, resumable.given)
-            scope = {**scope, **{n: unpacker.value_of(tagged) for n, tagged in data[6].items()}}
-            again = data[7]
-        else:
-            scope = dict(scope)
+        unpacker = Unpacker(data[8], resumable.reach, resumable.given)
+        scope = {**scope, **{n: unpacker.value_of(tagged) for n, tagged in data[6].items()}}
+        again = data[7]
         entry = checked_entry(resumable, data[3], scope, again)
     except RecursionError:
         raise MalformedData("a frame is nested too deeply") from None
@@ -279,14 +301,14 @@ def _innermost(resumable: Resumable, point: int, entry: Entry) -> Entry:
     """The entry of the generator that waits: what another one delegates to, at any depth."""
     iterator = resumable.delegates.get(point)
     inner = ENTRIES.get(entry.get(iterator)) if iterator else None
-    if inner is None:
+    if inner is None or iterator is None:
         return entry
     held = BY_CODE[id(code_of(entry[iterator]))]
     frame = entry[iterator].gi_frame
     return _innermost(held, frame.f_locals[AT], inner)
 
 
-def restored_iterator(frame: Frame, reach: Reach) -> Iterator[Any] | AsyncIterator[Any]:
+def restored_iterator(frame: Frame, reach: Reach) -> Any:
     """The iterator that `captured_iterator` wrote down."""
     data = frame.to_data()
     if len(data) != 9 or "" not in data[6]:
@@ -297,4 +319,4 @@ def restored_iterator(frame: Frame, reach: Reach) -> Iterator[Any] | AsyncIterat
         raise MalformedData("a frame is nested too deeply") from None
     if not (hasattr(type(made), "__next__") or hasattr(type(made), "__anext__")):
         malformed(f"{type(made).__qualname__} is not an iterator")
-    return made  # type: ignore[no-any-return]  # it has __next__
+    return made

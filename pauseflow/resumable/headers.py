@@ -53,7 +53,7 @@ class HeaderCalls:
         found = found if isinstance(found, tuple) else (found,)
         return all(isinstance(kind, type) and issubclass(kind, Exception) for kind in found)
 
-    def resolve(self, node: ast.expr) -> object:
+    def resolve(self, node: ast.expr) -> object:  # noqa: PLR0911 (one branch a kind of node reads best in one place)
         """What a name, or a dotted name, stands for now, without calling anything."""
         if isinstance(node, ast.Attribute):
             owner = self.resolve(node.value)

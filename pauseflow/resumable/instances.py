@@ -49,9 +49,7 @@ def parts_of(value: Any) -> list[Any]:
 def is_record(value: object) -> bool:
     """Whether it is an object of a dataclass, which the codec writes field by field."""
     return (
-        dataclasses.is_dataclass(value)
-        and not isinstance(value, type)
-        and not has_iteration(value)
+        dataclasses.is_dataclass(value) and not isinstance(value, type) and not has_iteration(value)
     )
 
 
@@ -89,7 +87,6 @@ def made_instance(kind: type, state: Any) -> Any:
         for name, attribute in part.items():
             object.__setattr__(value, name, attribute)
     return value
-
 
 
 def _written_in_python(kind: type, name: str) -> bool:

@@ -30,7 +30,18 @@ _DICTS: dict[type, str] = {
 _SET: type = type(iter(set()))
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 
-PLAIN_SOURCES = (list, tuple, str, bytes, bytearray, range, dict, set, frozenset, *_VIEWS)
+PLAIN_SOURCES: tuple[type, ...] = (
+    list,
+    tuple,
+    str,
+    bytes,
+    bytearray,
+    range,
+    dict,
+    set,
+    frozenset,
+    *_VIEWS,
+)
 """What gives iterators that can't fail half-way."""
 
 NATIVE = frozenset({*_SEQUENCES, *_RANGES, *_BACKWARDS, *_DICTS, _SET, enumerate, zip, *_VIEWS})
@@ -41,7 +52,7 @@ class NoState(Exception):
     """An iterator whose state can't be had; says why."""
 
 
-def state_of(value: Any) -> tuple[str, list[Any]]:
+def state_of(value: Any) -> tuple[str, list[Any]]:  # noqa: PLR0911 (one branch a kind of value reads best in one place)
     """The kind of an iterator or dict view, and the values that it can be made of again.
 
     Raises:
@@ -99,9 +110,9 @@ def _dict_state(value: Any, name: str) -> tuple[str, list[Any]]:
 
 def _sequence(expected: type) -> Callable[..., Iterator[Any]]:
     def make(source: Any, place: int) -> Iterator[Any]:
-        iterator = iter(_checked(source, expected))
+        iterator: Any = iter(_checked(source, expected))
         iterator.__setstate__(_index(place))
-        return iterator
+        return iterator  # type: ignore[no-any-return]  # an iterator with a state
 
     return make
 

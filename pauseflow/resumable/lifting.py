@@ -38,9 +38,10 @@ def has_yield(*nodes: ast.AST | None) -> bool:
 
 
 class Refuser(Protocol):
-    """Raises NotResumable for a node."""
+    """Makes the NotResumable for a node."""
 
-    def __call__(self, node: ast.AST, reason: str, instead: str) -> Exception: ...
+    def __call__(self, node: ast.AST, reason: str, instead: str) -> Exception:
+        """The error, to be raised."""
 
 
 class Lifter:

@@ -84,7 +84,7 @@ class _Analysis:
         self.points.setdefault(point, set()).update(kept & self._locals)
         return live
 
-    def _step(self, step: Step, after: Live, around: _Around) -> Live:
+    def _step(self, step: Step, after: Live, around: _Around) -> Live:  # noqa: C901, PLR0912 (one branch a kind of node reads best in one place)
         match step:
             case Plain():
                 live = self._plain(step.node, after, around)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from pauseflow.errors import CaptureError
 from pauseflow.resumable import iterators
+from pauseflow.resumable.flat import ATOMS
 from pauseflow.resumable.instances import (
     has_iteration,
     instance_state,
@@ -29,7 +30,6 @@ from pauseflow.resumable.prepared import Resumable, name_of
 from pauseflow.resumable.reach import Reach
 from pauseflow.resumable.standing import Ends, Generator, Standing, stand
 
-ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 _SOLID = (
     frozenset, enum.Enum, dt.date, dt.time, dt.timedelta, Decimal, UUID, complex, *ATOMS,
 )  # fmt: skip
@@ -92,7 +92,7 @@ class Packer:
         return found
 
     def _walk(self, name: str, root: object, owners: dict[int, str]) -> Iterable[str]:
-        """For each reason to lay out `root`: the name of the root that it shares with, or its own."""
+        """For each reason to lay `root` out: whom it shares with, or its own name."""
         waiting = [root]
         while waiting:
             value = waiting.pop()
@@ -107,9 +107,8 @@ class Packer:
                     continue
                 owners[id(value)] = name
                 self._alive.append(value)
-            if kind not in _CONTAINERS or kind in _OURS:
-                if self._is_special(value):
-                    yield name
+            if (kind not in _CONTAINERS or kind in _OURS) and self._is_special(value):
+                yield name
             waiting.extend(self._children(value))
 
     def _is_special(self, value: object) -> bool:
@@ -122,7 +121,7 @@ class Packer:
             or any(value is given for given in self._given)
         )
 
-    def _children(self, value: Any) -> Iterable[Any]:
+    def _children(self, value: Any) -> Iterable[Any]:  # noqa: PLR0911 (one branch a kind of value reads best in one place)
         kind = type(value)
         if kind in (list, tuple, deque, set):
             return () if ATOMS.issuperset(set(map(type, value))) else value
@@ -193,7 +192,7 @@ class Packer:
             return ["f", self.tag(value.default_factory), pairs]
         return ["o" if kind is OrderedDict else "d", pairs]
 
-    def _solid(self, value: Any, kind: type) -> list[Any]:
+    def _solid(self, value: Any, kind: type) -> list[Any]:  # noqa: PLR0911 (one branch a kind of value reads best in one place)
         if isinstance(value, _SOLID):
             return ["p", value]
         if kind is tuple:

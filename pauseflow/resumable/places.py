@@ -84,7 +84,7 @@ class Places:
         return found[0] if len({(place.point, place.after) for place in found}) == 1 else None
 
 
-def _places_of(step: Step) -> list[Place]:
+def _places_of(step: Step) -> list[Place]:  # noqa: PLR0911 (one branch a kind of node reads best in one place)
     span, point = step.span, step.lo
     match step:
         case Raising():

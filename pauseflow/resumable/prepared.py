@@ -48,7 +48,8 @@ class Resumable:
         name: `module:qualname`, by which frames know it.
         fingerprint: of its source.
         function: the rewritten generator function.
-        live: for each point, the locals that a frame keeps.
+        live: for each point, the locals that a frame keeps; `live_sets` the same as sets.
+        iterators: for each point, the hidden locals among them that hold a loop's iterator.
         places: from instructions to points.
         made_again: locals whose `import` or `def` runs again on resume.
         calls: what the function's source calls by name, for finding those functions again.
@@ -72,7 +73,9 @@ class Resumable:
         self.parameters = tuple(reading.parameters)
         self.names = frozenset(reading.locals)
         self.made_again = frozenset(reading.made_again)
-        self.live = {k: tuple(sorted(v)) for k, v in live_at_points(reading).items()}
+        self.live_sets = live_at_points(reading)
+        self.live = {k: tuple(sorted(v)) for k, v in self.live_sets.items()}
+        self.iterators = {k: _iterators(v) for k, v in self.live.items()}
         self.places = Places(reading.steps)
         self.delegates = {
             step.hi: step.iterator for step in every(reading.steps) if isinstance(step, Delegating)
@@ -114,16 +117,22 @@ class Resumable:
     def held(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Start one that another generator holds, and that must be told from its like."""
         entry = entering.Entry({})
-        generator = self.function(*args, **kwargs, **{ENTRY: entry})
+        generator: Iterator[Any] = self.function(*args, **kwargs, **{ENTRY: entry})
         ENTRIES[generator] = entry
         return generator
 
-    def enter(self, point: int, entry: entering.Entry) -> Iterator[Any]:
-        """A generator that goes on at a point, with the entry's locals."""
-        generator: Iterator[Any] = self.function(
-            *self._blanks[0], **self._blanks[1], **{AT: point, ENTRY: entry}
-        )
-        ENTRIES[generator] = entry
+    def enter(self, point: int, entry: entering.Entry, *, held: bool = False) -> Iterator[Any]:
+        """A generator that goes on at a point, with the entry's locals.
+
+        Args:
+            point: where.
+            entry: what it is entered with.
+            held: another generator holds it, and it must be told from its like.
+        """
+        positional, named = self._blanks
+        generator: Iterator[Any] = self.function(*positional, **named, _pf_at=point, _pf_in=entry)
+        if held:
+            ENTRIES[generator] = entry
         return generator
 
     @functools.cached_property
@@ -132,6 +141,10 @@ class Resumable:
         code = self.fn.__code__
         keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         return (None,) * code.co_argcount, dict.fromkeys(keywords)
+
+
+def _iterators(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(n for n in names if n.startswith("_pf_it") and not n.startswith("_pf_item"))
 
 
 BY_CODE: dict[int, Resumable] = {}
@@ -266,14 +279,11 @@ def _compiled(tree: ast.Module, fn: FunctionType, name: str) -> FunctionType:
     inner = copy.copy(tree.body[0])
     # Under its own name, a function that calls itself would find the one in `around`.
     inner.name = INSIDE  # type: ignore[attr-defined]
-    around = ast.FunctionDef(
-        name="around",
-        args=ast.arguments([], [ast.arg(v) for v in free], None, [], [], None, []),
-        body=[inner],
-        decorator_list=[],
-        **({"type_params": []} if "type_params" in ast.FunctionDef._fields else {}),
-    )
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(around, inner)], []))
+    module = ast.parse(f"def around({', '.join(free)}): pass")
+    around = module.body[0]
+    assert isinstance(around, ast.FunctionDef)  # noqa: S101 (as it is written above)
+    around.body = [inner]
+    ast.fix_missing_locations(module)
     code = compile(
         module,
         fn.__code__.co_filename,

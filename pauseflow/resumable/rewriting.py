@@ -8,10 +8,10 @@ once, guarded one by one, for entering in the middle of them.
 from __future__ import annotations
 
 import ast
-from typing import TypeVar
+import copy
 
 from pauseflow.resumable.reading import Reading
-from pauseflow.resumable.scope import Function, binds
+from pauseflow.resumable.scope import binds
 from pauseflow.resumable.source import Source
 from pauseflow.resumable.steps import (
     Block,
@@ -34,10 +34,13 @@ from pauseflow.resumable.steps import (
     last_point,
     span_of,
 )
-from pauseflow.resumable.template import code
+from pauseflow.resumable.template import code, place
 
 RUNTIME = "_pf"
 AT, ENTRY, STANDS, CONTROL = "_pf_at", "_pf_in", "_pf_on", "_pf_ctl"
+
+REACHED = f"{AT} = {ENTRY}.bound = None"
+"""At the point: from here on it runs as ever, and lets go of what it was entered with."""
 
 
 def rewrite(source: Source, reading: Reading) -> ast.Module:
@@ -50,15 +53,9 @@ def rewrite(source: Source, reading: Reading) -> ast.Module:
         hidden = ast.arg(name)
         arguments.kwonlyargs.append(ast.copy_location(hidden, original))
         arguments.kw_defaults.append(None)
-    kind = type(original)
-    function: Function = kind(
-        name=original.name,
-        args=arguments,
-        body=body,
-        decorator_list=[],
-        **({"type_params": []} if "type_params" in kind._fields else {}),
-    )
-    ast.copy_location(function, original)
+    function = copy.copy(original)  # its other fields differ between Pythons
+    function.args, function.body, function.decorator_list = arguments, body, []
+    function.returns = None
     return ast.Module([function], [])
 
 
@@ -89,7 +86,7 @@ class _Writer:
         at = Span(first.line, first.column, first.line, first.column)
         control = f"{CONTROL} = {RUNTIME}.Control()\n" if self._controlled else ""
         opening = code(
-            f"{control}if {AT} is not None:\n    BIND\n    if {AT} == 0:\n        {AT} = None",
+            f"{control}if {AT} is not None:\n    BIND\n    if {AT} == 0:\n        {REACHED}",
             at,
             BIND=self._binding(at),
         )
@@ -135,11 +132,11 @@ class _Writer:
             if header is None:
                 return []
             at = _start(header.span)
-            return code(f"if {AT} is not None and {AT} == {header.lo}: {AT} = None", at)
+            return code(f"if {AT} is not None and {AT} == {header.lo}: {REACHED}", at)
         at = _start(row[0].span)
         hot = [statement for step in row for statement in self._hot(step)]
         last = row[-1].hi if header is None else header.lo
-        cold: list[ast.stmt] = code(f"_pf_from = {AT}; {AT} = None", at)
+        cold: list[ast.stmt] = code(f"_pf_from = {AT}; {REACHED}", at)
         for step in row:
             cold += self._cold(step)
         return code(
@@ -199,7 +196,7 @@ class _Writer:
         )
         for node in ast.walk(written[1]):  # a PauseFlow out of it points here
             if isinstance(node, ast.expr | ast.stmt):
-                _place(node, step.span)
+                place(node, step.span)
         return written
 
     def _entered(self, step: Step) -> list[ast.stmt]:
@@ -264,7 +261,7 @@ class _Writer:
             f"    {name} = None\n"
             f"    {name} = _pf_go = {runtime}.{wait}iter(ITERABLE)\n"
             f"elif {AT} == {step.asking}:\n"
-            f"    {AT} = None\n"
+            f"    {REACHED}\n"
             f"    _pf_go = {name}\n"
             f"elif {AT} <= {last_point(step.body, step.asking)}:\n"
             f"    _pf_go = {runtime}.{wait}again({item}, {name})\n"
@@ -275,23 +272,16 @@ class _Writer:
         )
         keyword = "async for" if step.is_async else "for"
         other = "\nelse:\n    OTHER" if step.orelse else ""
-        inside = "async def f():\n    " if step.is_async else ""
-        indent = "    " if step.is_async else ""
-        text = f"{inside}{keyword} TARGET in _pf_go:\n{indent}    BODY{other}"
-        if step.is_async:
-            text = text.replace("\nelse:\n    OTHER", "\n    else:\n        OTHER")
         loop = code(
-            text,
+            f"{keyword} TARGET in _pf_go:\n    BODY{other}",
             at,
             TARGET=step.target,
             BODY=self._block(step.body),
             OTHER=self._block(step.orelse),
         )
-        if step.is_async:
-            loop = loop[0].body  # type: ignore[attr-defined]  # the function around `async for`
         header = loop[0]
         assert isinstance(header, ast.For | ast.AsyncFor)  # noqa: S101 (the template says so)
-        _place(header.iter, span_of(step.iterable))
+        place(header.iter, span_of(step.iterable))
         end = span_of(step.iterable)
         header.end_lineno, header.end_col_offset = end.end_line, end.end_column
         return [*opening, *loop, *code(f"{name} = _pf_go = None", at)]
@@ -301,21 +291,20 @@ class _Writer:
         bind = " as TARGET" if step.target else ""
         parts = {"TARGET": step.target} if step.target else {}
         manager = f"{CONTROL}.{'awith' if step.is_async else 'hold'}(MANAGER)"
-        text = f"with {manager}{bind}:\n    BODY"
-        if step.is_async:
-            text = f"async def f():\n    async with {manager}{bind}:\n        BODY"
-        written = code(text, at, MANAGER=step.manager, BODY=self._block(step.body), **parts)
-        if step.is_async:
-            written = written[0].body  # type: ignore[attr-defined]  # the function around it
-        return written
+        keyword = "async with" if step.is_async else "with"
+        return code(
+            f"{keyword} {manager}{bind}:\n    BODY",
+            at,
+            MANAGER=step.manager,
+            BODY=self._block(step.body),
+            **parts,
+        )
 
     def _guarded(self, step: Guarded) -> list[ast.stmt]:
         at = _start(step.span)
-        passing = f"except {CONTROL}.passing:\n    raise" if step.catches_pauses else ""
+        other = "\nelse:\n    OTHER" if step.orelse else ""
         shell = code(
-            f"try:\n    BODY\n{passing or 'except _pf.Pause: raise'}\nelse:\n    OTHER"
-            if step.orelse
-            else f"try:\n    BODY\n{passing or 'except _pf.Pause: raise'}",
+            f"try:\n    BODY\nexcept {CONTROL}.passing:\n    raise{other}",
             at,
             BODY=self._block(step.body),
             OTHER=self._block(step.orelse),
@@ -325,15 +314,14 @@ class _Writer:
             shell.handlers.clear()
         for handler in step.handlers:
             written = ast.ExceptHandler(handler.type, handler.name, self._block(handler.body))
-            shell.handlers.append(_place(written, handler.span))
+            shell.handlers.append(place(written, handler.span))
         first = min((s.lo for h in step.handlers for s in h.body[:1]), default=0)
         last = max((s.hi for h in step.handlers for s in h.body[-1:]), default=-1)
-        again = [statement for h in step.handlers for statement in self._block(h.body)]
         return code(
             f"if {AT} is None or not {first} <= {AT} <= {last}:\n    SHELL\nelse:\n    AGAIN",
             at,
             SHELL=[shell],
-            AGAIN=self._handlers_again(step, at) if again else [],
+            AGAIN=self._handlers_again(step, at),
         )
 
     def _handlers_again(self, step: Guarded, at: Span) -> list[ast.stmt]:
@@ -383,27 +371,18 @@ class _Writer:
                 OTHER=chain,
             )
         match = ast.Match(step.subject, cases)
-        _place(match, step.span)
+        place(match, step.span)
         return code(
             f"if {AT} is None:\n    _pf_case = 0\n    MATCH\nCHAIN", at, MATCH=[match], CHAIN=chain
         )
 
 
 def _yield(step: Yielding) -> ast.stmt:
-    value = _place(ast.Yield(step.value), step.span)
+    value = place(ast.Yield(step.value), step.span)
     if step.target is None:
-        return _place(ast.Expr(value), step.span)
-    return _place(ast.Assign([step.target], value), step.span)
+        return place(ast.Expr(value), step.span)
+    return place(ast.Assign([step.target], value), step.span)
 
 
 def _start(span: Span) -> Span:
     return Span(span.line, span.column, span.line, span.column)
-
-
-_Node = TypeVar("_Node", bound=ast.expr | ast.stmt | ast.excepthandler)
-
-
-def _place(node: _Node, span: Span) -> _Node:
-    node.lineno, node.col_offset = span.line, span.column
-    node.end_lineno, node.end_col_offset = span.end_line, span.end_column
-    return node

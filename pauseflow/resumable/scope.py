@@ -1,5 +1,6 @@
 """Which names a piece of code reads and binds in the function that it stands in."""
 
+# ruff: noqa: D102 (what a visitor does with a node is in the name of its method)
 from __future__ import annotations
 
 import ast

@@ -120,10 +120,11 @@ class Series:
                 raise
             self.kind = "replay"
             self.fingerprint = function_fingerprint(unwrapped(fn))
-            self.warnings = (
+            told = (
                 f"{error} Until then it is resumed by running it again for the same record and "
-                f"skipping what it emitted before.",
+                f"skipping what it emitted before."
             )
+            self.warnings = (told,)
             return
         self.kind = "async generator" if self.is_async else "generator"
         self.fingerprint = self._resumable.fingerprint
@@ -165,7 +166,7 @@ class Series:
 
     def _known(self, made: Any) -> Iterator[Any]:
         """The iterator of what a function returned; one that can't be captured counts."""
-        iterator = iter(made)
+        iterator: Iterator[Any] = iter(made)
         if isinstance(iterator, GeneratorType):
             adopted = self._adopted(iterator)
             return adopted if adopted is not None else Replaying(iterator)

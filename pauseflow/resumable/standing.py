@@ -100,12 +100,11 @@ def stand(generator: Generator, ends: Ends) -> Standing | None:
     resumable = BY_CODE.get(id(code_of(generator)))
     if resumable is None:
         raise _no(generator, "it is a generator whose function was not rewritten")
-    is_sync = isinstance(generator, GeneratorType)
-    frame = generator.gi_frame if is_sync else generator.ag_frame
+    frame, running = _suspended(generator)
     if frame is None:
         traceback = ends.of(generator)
         return None if traceback is None else _ended(resumable, traceback)
-    if generator.gi_running if is_sync else generator.ag_running:
+    if running:
         raise _no(generator, "it is running")
     scope = frame.f_locals
     point = scope.get(STANDS)
@@ -114,6 +113,12 @@ def stand(generator: Generator, ends: Ends) -> Standing | None:
     standing = _standing(resumable, point, scope)
     standing.control = scope.get(CONTROL)
     return standing
+
+
+def _suspended(generator: Generator) -> tuple[FrameType | None, bool]:
+    if isinstance(generator, GeneratorType):
+        return generator.gi_frame, generator.gi_running
+    return generator.ag_frame, generator.ag_running
 
 
 def _standing(resumable: Resumable, point: int, scope: Mapping[str, Any]) -> Standing:

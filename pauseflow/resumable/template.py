@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from pauseflow.resumable.steps import Span
 
+_PLACED = (ast.stmt, ast.expr, ast.excepthandler, ast.arg, ast.keyword, ast.pattern, ast.alias)
+Node = TypeVar("Node", bound=ast.AST)
 Part = ast.expr | Sequence[ast.stmt]
 
 
@@ -38,9 +41,8 @@ class _Filler:
         return filled
 
     def _fill(self, node: ast.AST) -> None:
-        if hasattr(node, "lineno"):
-            node.lineno, node.col_offset = self._at.line, self._at.column
-            node.end_lineno, node.end_col_offset = self._at.line, self._at.column  # type: ignore[attr-defined]  # has a lineno
+        if isinstance(node, _PLACED):
+            place(node, self._at)
         for name, value in ast.iter_fields(node):
             if isinstance(value, list):
                 setattr(node, name, self._list(value))
@@ -50,7 +52,7 @@ class _Filler:
     def _list(self, values: list[ast.AST]) -> list[ast.AST]:
         if values and isinstance(values[0], ast.stmt):
             return list(self.block([v for v in values if isinstance(v, ast.stmt)])) or [
-                self._placed(ast.Pass())
+                place(ast.Pass(), self._at)
             ]
         return [self._value(value) if isinstance(value, ast.AST) else value for value in values]
 
@@ -62,8 +64,10 @@ class _Filler:
         self._fill(value)
         return value
 
-    def _placed(self, node: ast.stmt) -> ast.stmt:
-        self._fill(node)
-        node.lineno, node.col_offset = self._at.line, self._at.column
-        node.end_lineno, node.end_col_offset = self._at.line, self._at.column
-        return node
+
+def place(node: Node, span: Span) -> Node:
+    """Give a node a position."""
+    placed: Any = node
+    placed.lineno, placed.col_offset = span.line, span.column
+    placed.end_lineno, placed.end_col_offset = span.end_line, span.end_column
+    return node

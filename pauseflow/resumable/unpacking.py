@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from pauseflow.errors import ForeignFrame, MalformedData
 from pauseflow.resumable import iterators
 from pauseflow.resumable.entering import Entry
+from pauseflow.resumable.flat import ATOMS
 from pauseflow.resumable.instances import fill, has_iteration, is_record, made_instance
-from pauseflow.resumable.packing import ATOMS
 from pauseflow.resumable.prepared import Resumable
 from pauseflow.resumable.reach import Reach
 
@@ -51,7 +51,7 @@ class Unpacker:
                 return self._at(place)
             case ["x", int(which)] if 0 <= which < len(self._given):
                 return self._given[which]
-        malformed(f"{tagged!r:.60} is not a value")
+        return malformed(f"{tagged!r:.60} is not a value")
 
     def _at(self, place: int) -> Any:
         made = self._made[place]
@@ -62,7 +62,7 @@ class Unpacker:
             self._made[place] = made = self._build(place)
         return made
 
-    def _build(self, place: int) -> Any:
+    def _build(self, place: int) -> Any:  # noqa: C901, PLR0911, PLR0912 (one branch a kind of value reads best in one place)
         match self._heap[place]:
             case ["L", list(items)]:
                 return items
@@ -100,7 +100,7 @@ class Unpacker:
                 return self._iterator(kind, state)
             case ["g", str(name), str(fingerprint), int(point), int(), list(scope), list(again)]:
                 return self._generator(name, fingerprint, point, scope, again)
-        malformed(f"{self._heap[place]!r:.60} is no object")
+        return malformed(f"{self._heap[place]!r:.60} is no object")
 
     def _filled(
         self, place: int, made: Any, extend: Callable[[Any, list[Any]], None], items: list[Any]
@@ -111,8 +111,7 @@ class Unpacker:
 
     def _mapped(self, place: int, made: dict[Any, Any], pairs: list[Any]) -> Any:
         self._made[place] = made
-        for key, value in self._pairs(pairs):
-            made[key] = value
+        made.update(self._pairs(pairs))
         return made
 
     def _pairs(self, pairs: list[Any]) -> list[tuple[Any, Any]]:
@@ -168,7 +167,8 @@ class Unpacker:
             local: self._own(resumable, tagged)
             for local, tagged in zip(names, scope[1::2], strict=True)
         }
-        return resumable.enter(point, checked_entry(resumable, point, locals_, again))
+        entry = checked_entry(resumable, point, locals_, again)
+        return resumable.enter(point, entry, held=True)
 
     def _own(self, resumable: Resumable, tagged: Any) -> Any:
         match tagged:
@@ -185,19 +185,18 @@ def checked_entry(
     Raises:
         MalformedData: the point or a local does not exist.
     """
-    live = resumable.live.get(point)
+    live = resumable.live_sets.get(point)
     if live is None:
         malformed(f"{resumable.name} has no point {point}")
-    for name, value in scope.items():
-        if name not in live:
-            malformed(f"{resumable.name} keeps no local {name!r:.40} at its point {point}")
-        if name.startswith("_pf_it") and not name.startswith("_pf_item"):
-            kind = type(value)
-            if not (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
-                malformed(f"a loop's iterator is a {kind.__qualname__}")
-    for name in live:
-        if name.startswith("_pf_it") and name not in scope:
-            malformed("a loop has no iterator")
+    if not live.issuperset(scope):
+        unknown = sorted(scope.keys() - live)
+        malformed(f"{resumable.name} keeps no local {unknown[0]!r:.40} at its point {point}")
+    for name in resumable.iterators[point]:
+        kind = type(scope.get(name))
+        if not (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
+            malformed(f"a loop's iterator is a {kind.__qualname__}")
+    if not again:
+        return Entry(scope)
     if not resumable.made_again.issuperset(n if type(n) is str else "" for n in again):
         malformed("it names an import or function that is not in its source")
     return Entry(scope, frozenset(again))
