@@ -116,7 +116,7 @@ class Children:
             if self._give_up and (code in HOPELESS or deaths == 3):
                 self._give_up(f"{label} {how}", code)
                 return
-            self._say(label, f"{how}; starting it again in {delay:g} s")
+            self._say("flowctl", f"{label} {how}; starting it again in {delay:g} s")
 
     def _live(self, label: str, arguments: list[str]) -> int:
         """One life of a child, from start to exit code."""

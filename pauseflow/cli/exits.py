@@ -9,14 +9,18 @@ import click
 from pauseflow.errors import (
     AppError,
     CodecError,
+    FeedGap,
     FlowDefinitionError,
     PauseflowError,
+    ResultsDropped,
     RunConflict,
+    RunFailed,
     RunNotOpen,
     ServerFull,
     ServerRefused,
     ServerUnreachable,
     SettingsError,
+    StoreError,
     UnknownName,
     UnknownRun,
 )
@@ -72,6 +76,10 @@ _CODES: tuple[tuple[type[PauseflowError], Exit], ...] = (
     (CodecError, Exit.USAGE),
     (RunConflict, Exit.USAGE),
     (RunNotOpen, Exit.USAGE),
+    (RunFailed, Exit.FAILED),
+    (ResultsDropped, Exit.FAILED),
+    (FeedGap, Exit.FAILED),
+    (StoreError, Exit.SERVER),
     (PauseflowError, Exit.FAILED),
 )
 

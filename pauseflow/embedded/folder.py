@@ -151,14 +151,13 @@ class Folder:
             fcntl.flock(users, fcntl.LOCK_UN)
 
     def _stop(self, patience: float) -> bool:
-        if not self.server_runs():
-            return True
-        with contextlib.suppress(OSError):
-            self.ask(b"SHUTDOWN", timeout=patience)
         deadline = time.monotonic() + patience
         while self.server_runs():
             if time.monotonic() > deadline:
                 return False
+            # Again and again: one that is just starting does not listen yet.
+            with contextlib.suppress(OSError):
+                self.ask(b"SHUTDOWN", timeout=patience)
             time.sleep(0.005)
         self.socket.unlink(missing_ok=True)
         return True

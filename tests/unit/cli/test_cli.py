@@ -84,6 +84,7 @@ def test_commands_of_other_packages_are_found_and_get_the_global_options(monkeyp
         (errors.RunConflict("x"), 2),
         (errors.RunFailed("x"), 1),
         (errors.ResultsDropped("x"), 1),
+        (errors.StoreError("DB index is out of range"), 4),
         (KeyError("x"), 70),
     ],
 )
