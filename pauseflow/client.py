@@ -41,7 +41,7 @@ BLOCK_MS = 2_000
 ROOM_SECONDS = 2.0
 COSTS_SECONDS = 1.0
 UNKNOWN_COSTS_SECONDS = 0.02
-APPEND_RECORDS = 4_096
+APPEND_RECORDS = 2_048
 
 
 class HasGraph(Protocol):
@@ -153,16 +153,17 @@ class Client:
             RunFailed: the run halted (`follow` only); the results before are given first.
             ResultsDropped: results at this position were read before and are gone.
         """
-        self._runs.info(run_id, parked=False)
+        page = self._runs.first_results(run_id)
         after, expected = b"0", start
-        block: int | None = None
+        waited = False
         while True:
-            page = self._runs.results(run_id, after, block_ms=block)
             if page is None:
                 if not follow:
                     return
-                self._raise_if_stopped(run_id)
-                block = BLOCK_MS
+                if waited:
+                    self._raise_if_stopped(run_id)
+                waited = True
+                page = self._runs.results(run_id, after, block_ms=BLOCK_MS)
                 continue
             if page.values:
                 if page.first > expected:
@@ -173,9 +174,10 @@ class Client:
                 yield from islice(page.values, max(expected - page.first, 0), None)
                 expected = max(expected, page.position)
                 self._runs.taken(run_id, page)
-            after = page.upto
             if page.ended:
                 return
+            after, waited = page.upto, False
+            page = self._runs.results(run_id, after, block_ms=None)
 
     def wait(self, run_id: str, *, timeout: float | None = None) -> RunInfo:
         """Waits until the run is done.

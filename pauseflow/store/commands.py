@@ -120,6 +120,7 @@ def taken(
     position: Arg,
     bytes_read: Arg,
     results_limit: Arg,
+    kept: Arg,
     keyed: Arg,
     cast: Arg,
     payload: Args,

@@ -11,7 +11,14 @@ from pauseflow.store.envelope import piece
 from pauseflow.store.tuning import CHUNK_BYTES, CHUNK_RECORDS
 
 
-def cut(values: Sequence[object], *, target: int, outlet: int, marked: bool = False) -> list[bytes]:
+def cut(
+    values: Sequence[object],
+    *,
+    target: int,
+    outlet: int,
+    marked: bool = False,
+    ended: bool = False,
+) -> list[bytes]:
     """Encodes values into pieces of at most `target` records, and of at most about `CHUNK_BYTES`.
 
     Args:
@@ -19,6 +26,7 @@ def cut(values: Sequence[object], *, target: int, outlet: int, marked: bool = Fa
         target: records a piece.
         outlet: as `envelope.piece` takes it.
         marked: there are markers among the values.
+        ended: nothing follows in this run: the last piece says so, an empty one if need be.
 
     Raises:
         NotSerializable: a value has no encoding; `index` says which.
@@ -37,8 +45,11 @@ def cut(values: Sequence[object], *, target: int, outlet: int, marked: bool = Fa
             size = max(1, len(part) * CHUNK_BYTES // (2 * len(items)))
             continue
         marks = sum(type(value) is codec.Marker for value in part) if marked else 0
-        pieces.append(piece(len(part), marks, items, outlet=outlet))
         at += len(part)
+        last = ended and at == total
+        pieces.append(piece(len(part), marks, items, outlet=outlet, ended=last))
+    if ended and not pieces:
+        pieces.append(piece(0, 0, b"", outlet=outlet, ended=True))
     return pieces
 
 

@@ -23,7 +23,7 @@ from pauseflow.store.envelope import ParkedChunk, piece
 from pauseflow.store.keys import Keys, valid_run_id
 from pauseflow.store.pieces import cut
 from pauseflow.store.server import Wire
-from pauseflow.store.tuning import RESULTS_BYTES, Tuning
+from pauseflow.store.tuning import READ_BYTES, RESULTS_BYTES, Tuning
 
 READ_ENTRIES = 16
 PARKED_SHOWN = 100
@@ -154,9 +154,8 @@ class Runs:
         run = self._keys.run(run_id)
         root = graph.root.name
         cast = self._casting(graph).feeding(root)
-        pieces = cut(values, target=self._tuning.piece(graph.name, root, position), outlet=0)
-        if close:
-            pieces.append(piece(0, 0, b"", outlet=0, ended=True))
+        target = self._tuning.piece(graph.name, root, position)
+        pieces = cut(values, target=target, outlet=0, ended=close)
         status, taken = self._wire.call(
             commands.append(
                 run.base,
@@ -212,9 +211,7 @@ class Runs:
                 raise reply
         info = self._read(run_id, replies[0])
         if info is None:
-            raise UnknownRun(
-                f"there is no run {run_id!r}: it was never submitted, or it has expired"
-            )
+            raise _unknown(run_id)
         if parked:
             info = replace(info, parked=tuple(_parked(run_id, replies[1][1]))[:PARKED_SHOWN])
         return info
@@ -242,6 +239,26 @@ class Runs:
     def _read(run_id: str, reply: Sequence[bytes]) -> RunInfo | None:
         fields = dict(zip(reply[::2], reply[1::2], strict=True))
         return read_run(run_id, fields) if b"flow" in fields else None
+
+    def first_results(self, run_id: str) -> ResultsPage | None:
+        """The first results that a run has kept, if it has any yet.
+
+        Raises:
+            UnknownRun: there is no run of this id.
+        """
+        run = self._keys.run(run_id)
+        there, reply = self._wire.exchange(
+            [
+                ("EXISTS", run.base),
+                ("XREAD", "COUNT", READ_ENTRIES, "STREAMS", run.results, "0"),
+            ]
+        )
+        for each in (there, reply):
+            if isinstance(each, StoreError):
+                raise each
+        if not there:
+            raise _unknown(run_id)
+        return _page(reply[0][1]) if reply else None
 
     def results(self, run_id: str, after: bytes, *, block_ms: int | None) -> ResultsPage | None:
         """The next results of a run.
@@ -275,6 +292,7 @@ class Runs:
                     page.position,
                     page.bytes_read,
                     RESULTS_BYTES,
+                    READ_BYTES,
                     len(cast.streams),
                     cast.size,
                     cast.arguments,
@@ -339,6 +357,10 @@ class Runs:
         if known is None:
             known = self._castings[id(graph)] = (graph, Casting(self._keys, graph, self._tuning))
         return known[1]
+
+
+def _unknown(run_id: str) -> UnknownRun:
+    return UnknownRun(f"there is no run {run_id!r}: it was never submitted, or it has expired")
 
 
 def _page(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:

@@ -154,7 +154,8 @@ class Wire:
     """
 
     def __init__(self, pool: redis.ConnectionPool, address: str, timeout: float) -> None:
-        self._connection: Any = pool.make_connection()
+        connection: Any = pool.make_connection()
+        self._connection = connection
         self._connection.socket_timeout = timeout
         self._address = address
         self._sent: list[Command] = []

@@ -9,10 +9,10 @@ CHUNK_MICROSECONDS = 5_000
 run of one
 record, waiting behind a window of them, does not notice."""
 
-CHUNK_RECORDS = 4_096
+CHUNK_RECORDS = 2_048
 CHUNK_BYTES = 262_144
 
-WINDOW = 16
+WINDOW = 8
 """Chunks of one run in flight at one stage, for one worker."""
 
 WINDOW_A_WORKER = 4
@@ -25,6 +25,9 @@ piece."""
 
 RESULTS_BYTES = 8 * 1024 * 1024
 """Unread results of one run that are kept before the run waits for a reader."""
+
+READ_BYTES = 512 * 1024
+"""Results that a reader has taken are kept for others until there are more than so many bytes."""
 
 KEEP_MS = 3_600_000
 """How long a run that is done, and its results, are kept."""

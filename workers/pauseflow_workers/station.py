@@ -50,7 +50,7 @@ class Station:
         self._flow = graph.name
         self._stage = stage
         self._outlets = graph.outlets(stage.name)
-        self._terminal = all(outlet.target is None for outlet in self._outlets)
+        self._leaf = all(outlet.target is None for outlet in self._outlets)
         self._tuning = tuning
         self._runner = runner_for(stage, graph.name)
         self._max_outputs = 64
@@ -105,15 +105,14 @@ class Station:
 
     def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
         try:
-            pieces = self._pieces(outcome)
+            pieces = self._pieces(outcome, ended=self._ends(envelope, outcome))
         except NotSerializable as error:
             return self._not_serializable(work, envelope, outcome, error)
         result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
         self._park_alone(envelope, outcome, result)
         match outcome.end:
             case Done():
-                if envelope.ended and self._stage.ordered:
-                    self._mark_end(result)
+                pass
             case Sliced():
                 result.rest = self._rest(work, envelope, outcome)
             case Paused(pause):
@@ -124,26 +123,28 @@ class Station:
                 assert_never(outcome.end)
         return result
 
-    def _pieces(self, outcome: Outcome) -> list[bytes]:
-        if not outcome.outputs:
-            return []
+    def _ends(self, envelope: Envelope, outcome: Outcome) -> bool:
+        """Whether this was the run's last chunk here, so that the stages after it are told."""
+        return envelope.ended and self._stage.ordered and isinstance(outcome.end, Done)
+
+    def _pieces(self, outcome: Outcome, *, ended: bool) -> list[bytes]:
+        """The outputs as pieces for each outlet, the end behind the last one."""
         pieces: list[bytes] = []
+        if not outcome.outputs and not ended:
+            return pieces
         for position, outlet in enumerate(self._outlets, 1):
             values = _carried(outlet, outcome)
             if outlet.target is None:
-                pieces += cut(values, target=CHUNK_RECORDS, outlet=0)
+                last = ended and self._leaf
+                pieces += cut(values, target=CHUNK_RECORDS, outlet=0, ended=last)
             else:
                 target = self._tuning.piece(self._flow, outlet.target, self._emitted)
-                pieces += cut(values, target=target, outlet=position, marked=outcome.marked)
+                pieces += cut(
+                    values, target=target, outlet=position, marked=outcome.marked, ended=ended
+                )
+        if ended and not self._outlets:
+            pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         return pieces
-
-    def _mark_end(self, result: Result) -> None:
-        """The chunk was the run's last here: tells every stage after it, behind the outputs."""
-        if self._terminal:
-            result.pieces.append(piece(0, 0, b"", outlet=0, ended=True))
-        for position, outlet in enumerate(self._outlets, 1):
-            if outlet.target is not None:
-                result.pieces.append(piece(0, 0, b"", outlet=position, ended=True))
 
     def _rest(self, work: Work, envelope: Envelope, outcome: Outcome) -> Envelope:
         left = work.items[outcome.consumed :]

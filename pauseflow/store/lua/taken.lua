@@ -2,13 +2,14 @@
 --
 -- KEYS: run results stages...
 --   stages: stream, backlog, reorder of the stages whose outputs are results
--- ARGV: run_id upto position bytes_read results_limit keyed cast payload...
+-- ARGV: run_id upto position bytes_read results_limit kept keyed cast payload...
 --   upto: the results entry that was read last; position: results read so far; bytes_read: as that entry counts them
+--   kept: bytes of results that are kept although they were read
 --   payload: 6 a stage of the cast (see pipeline)
 -- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run
 -- @include pipeline
 
-read_cast(3, keyed + 0, 8, cast + 0)
+read_cast(3, keyed + 0, 9, cast + 0)
 local state = open_run(run, run_id, results, results_limit, 1)
 if not state then
   return -1
@@ -17,7 +18,7 @@ local read = tonumber(redis.call('HGET', run, 'results_read') or '0')
 if tonumber(position) > read then
   redis.call('HSET', run, 'results_read', position)
 end
-if (flow.result_bytes - flow.result_freed) * 2 < flow.results_limit or tonumber(bytes_read) <= flow.result_freed then
+if flow.result_bytes - flow.result_freed <= kept + 0 or tonumber(bytes_read) <= flow.result_freed then
   return 0
 end
 local ms, sequence = string.match(upto, '^(%d+)-(%d+)$')

@@ -1,0 +1,110 @@
+"""Bulk and flat cost: many integers through three trivial stages, one worker process.
+
+Each round feeds the records to a run while a second thread's connection reads its results, as a
+user's program would, and is paired with the same three functions as a bare generator chain in one
+process. The ratio of the two is the figure. Then the cost of a record and Redis' memory are
+compared between a small and a large run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit
+
+import redis
+from flows import add, double, line, subtract
+from harness import ROUNDS, peak_rss_mib, server, spread, tell, worker
+
+from pauseflow.client import Client
+
+RECORDS = 2_000_000
+FEW = 100_000
+
+
+def chain(function: Callable[[int], int], source: Iterable[int]) -> Iterator[int]:
+    for number in source:
+        yield function(number)
+
+
+def bare(count: int) -> float:
+    """Seconds for the records in a bare generator chain."""
+    began = time.perf_counter()
+    for _ in chain(subtract, chain(double, chain(add, range(count)))):
+        pass
+    return time.perf_counter() - began
+
+
+def engine(url: str, count: int) -> float:
+    """Seconds from opening the run to its last result."""
+    seen = 0
+
+    def read(run_id: str) -> None:
+        nonlocal seen
+        with Client.connect(url) as reader:
+            for _ in reader.results(run_id, follow=True):
+                seen += 1
+
+    with Client.connect(url) as client:
+        began = time.perf_counter()
+        feed = client.open(line)
+        reader = threading.Thread(target=read, args=(feed.run_id,))
+        reader.start()
+        feed.extend(range(count))
+        feed.close()
+        reader.join()
+        took = time.perf_counter() - began
+    if seen != count:
+        raise AssertionError(f"{seen} results of {count} records")
+    return took
+
+
+def memory(url: str, count: int) -> float:
+    """By how much Redis' memory grew at most while the run went, in bytes."""
+    probe = redis.Redis(unix_socket_path=urlsplit(url).path)
+    probe.flushall()
+    baseline = probe.info("memory")["used_memory"]
+    peak = baseline
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, probe.info("memory")["used_memory"])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    engine(url, count)
+    done.set()
+    watcher.join()
+    return float(peak - baseline)
+
+
+def main() -> None:
+    with server() as url, worker(url) as process:
+        engine(url, FEW)
+        ratios, large, small = [], [], []
+        for _ in range(ROUNDS):
+            small.append(engine(url, FEW) / FEW)
+            took = engine(url, RECORDS)
+            large.append(took / RECORDS)
+            ratios.append(bare(RECORDS) / took)
+        print(f"bulk, records a second, in thousands: {spread([1e-3 / cost for cost in large])}")
+        print(f"bulk, ratio to the bare chain, lowest / median / highest: {spread(ratios)}")
+        tell("bulk: ratio to a bare generator chain", statistics.median(ratios), least=0.33)
+        flat = statistics.median(large) / statistics.median(small)
+        tell(
+            f"flat: cost of a record at {RECORDS:,}, as a share of that at {FEW:,}", flat, most=1.15
+        )
+        few = statistics.median(memory(url, FEW) for _ in range(3))
+        many = statistics.median(memory(url, RECORDS) for _ in range(3))
+        tell(f"flat: memory at {RECORDS:,}, of that at {FEW:,}", many / few, most=2.0)
+        tell("flat: Redis' memory above the baseline, MiB", many / 2**20, most=64)
+        tell("flat: the worker's peak resident memory, MiB", peak_rss_mib(process.pid), most=120)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
