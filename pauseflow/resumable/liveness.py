@@ -31,7 +31,7 @@ Live = frozenset[str]
 NOTHING: Live = frozenset()
 
 HANDLED = "the exception being handled"
-"""Stands for what a bare `raise` would raise: it lives only while its handler runs."""
+"""Stands for what a handler caught: it lives only while the handler runs, and is not kept."""
 
 
 def live_at_points(reading: Reading) -> dict[int, Live]:
@@ -57,6 +57,7 @@ class _Around:
     iterators: Live = NOTHING
     entered: tuple[tuple[Live, Live], ...] = ()  # of each `with`: what it reads, what it binds
     handling: bool = False
+    caught_as: Live = NOTHING  # names of the handlers' exceptions
 
 
 class _Analysis:
@@ -81,6 +82,8 @@ class _Analysis:
             inner = self._inner_reads[waiting.pop()] & self._locals
             waiting += [n for n in inner - kept if n in self._inner_reads]
             kept |= inner
+        if kept & around.caught_as:
+            kept.add(HANDLED)
         self.points.setdefault(point, set()).update(kept & self._locals)
         return live
 
@@ -171,9 +174,10 @@ class _Analysis:
         return needs | (self.block(step.body, after, inside) - bound) | around.error
 
     def _guarded(self, step: Guarded, after: Live, around: _Around) -> Live:
-        handling = replace(around, handling=True)
         caught = NOTHING
         for handler in step.handlers:
+            names = around.caught_as | {handler.name or ""}
+            handling = replace(around, handling=True, caught_as=names)
             inside = self.block(handler.body, after, handling)
             caught |= (inside - {handler.name or ""}) | reads(handler.type)
         if not around.handling:
