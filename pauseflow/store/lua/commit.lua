@@ -67,7 +67,7 @@ if not self.ordered then
   if ended == '1' then
     self.ended = 1
   end
-  if self.ended == 1 and self.flying == 0 and self.parked == 0 and self.waiting == 0 then
+  if self.ended == 1 and rest ~= 'again' and self.flying == 0 and self.parked == 0 and self.waiting == 0 then
     self.ended = 2
     emit_end(self)
   end
@@ -79,7 +79,7 @@ for _, outlet in ipairs(self.outlets) do
   end
 end
 if rest == 'again' then
-  if has_room(self) then
+  if has_room(self, in_order) then
     redis.call('XADD', self.stream, '*', 'e', continuation)
     self.flying = self.flying + 1
   elseif in_order then

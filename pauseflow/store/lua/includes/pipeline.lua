@@ -76,18 +76,24 @@ local function open_run(run_key, run_id, results_key, results_limit, whole)
   return values[1]
 end
 
-local function has_room(stage)
+-- Whether what a chunk of the stage emits has a place to go. What the reorder buffer holds counts as well, except
+-- for the chunk at the cursor, which is the one that empties it.
+local function has_room(stage, at_cursor)
   local outlets = stage.outlets
+  local held_items, held_bytes = stage.held_items, stage.held_bytes
+  if at_cursor then
+    held_items, held_bytes = 0, 0
+  end
   for i = 1, #outlets do
     local outlet = outlets[i]
     if outlet == 0 then
-      if flow.result_bytes - flow.result_freed + stage.held_bytes >= flow.results_limit then
+      if flow.result_bytes - flow.result_freed + held_bytes >= flow.results_limit then
         return false
       end
     else
       local next_stage = flow.cast[outlet]
-      if next_stage.waiting_items + stage.held_items >= next_stage.limit
-          or next_stage.waiting_bytes + stage.held_bytes >= BACKLOG_BYTES then
+      if next_stage.waiting_items + held_items >= next_stage.limit
+          or next_stage.waiting_bytes + held_bytes >= BACKLOG_BYTES then
         return false
       end
     end
@@ -174,7 +180,7 @@ end
 
 -- Moves what the window and the room downstream allow from the backlog into the stage's stream.
 local function dispatch(stage)
-  while stage.waiting > 0 and has_room(stage) do
+  while stage.waiting > 0 and has_room(stage, stage.stalled > 0) do
     if stage.stalled > 0 then
       if not stage.ordered and stage.flying >= stage.window then
         break
