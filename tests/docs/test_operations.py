@@ -1,0 +1,94 @@
+"""docs/operations.md: its numbers are the code's, and its rights are enough and not too many."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pauseflow.embedded import EmbeddedServer
+from pauseflow.store import tuning
+from pauseflow.store.server import Server
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+ACL = re.search(r"ACL SETUSER.*?(?=\n```)", PAGE, re.DOTALL)[0].split()
+# Sent by the client library when it connects.
+LIBRARY = {"client|setinfo"}
+SOURCES = [
+    file
+    for folder in ("pauseflow", "workers", "coordinator")
+    for file in (ROOT / folder).rglob("*")
+    if file.suffix in (".py", ".lua")
+]
+SENT = re.compile(r"""(?:\(|redis\.call\()\s*["']([A-Z]{3,})["']\s*,?\s*(?:["']([A-Z]+)["'])?""")
+WITH_SUBCOMMAND = {"CLIENT", "SCRIPT", "XGROUP", "XINFO"}
+# Words in capitals at the beginning of a tuple that are not commands.
+NOT_SENT = {"BLOCK", "DYNO", "NOGROUP", "PARKED", "RUN", "STAGE", "TAKEN"}
+
+
+def test_the_bounds_are_those_of_the_code():
+    rows = re.findall(r"^\|[^|]*\| `([A-Z_]+)` \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) >= 8
+    for name, value in rows:
+        assert int(value.replace(",", "")) == getattr(tuning, name), name
+
+
+def test_the_rights_are_what_the_code_sends():
+    sent = set(LIBRARY)
+    for file in SOURCES:
+        for command, subcommand in SENT.findall(file.read_text()):
+            if command not in NOT_SENT:
+                with_it = f"{command}|{subcommand}" if command in WITH_SUBCOMMAND else command
+                sent.add(with_it.lower())
+    assert {word[1:] for word in ACL if word.startswith("+")} == sent
+
+
+@pytest.fixture
+def restricted_url(tmp_path):
+    with EmbeddedServer(tmp_path) as server:
+        wire = Server.at(server.url).wire()
+        wire.call(tuple(ACL))
+        wire.close()
+        yield f"unix://pauseflow@{server.url.removeprefix('unix://')}?password=secret"
+
+
+@pytest.mark.process
+def test_the_rights_are_enough(tmp_path, restricted_url):
+    """A run with a pause and a file that is fed, and every command that looks."""
+    (tmp_path / "app.py").write_text(
+        "from pauseflow import Flow, PauseFlow\n"
+        "def twice(n):\n    yield n\n    yield PauseFlow(after=0.05)\n    yield n\n"
+        "flow = Flow('twice')\nflow.branch(twice)\n"
+    )
+    (tmp_path / "input.jsonl").write_text("1\n2\n")
+    inherited = {k: v for k, v in os.environ.items() if k != "PAUSEFLOW_NAMESPACE"}
+    environ = {**inherited, "REDIS_URL": restricted_url, "FLOWCTL_APP": "app.py"}
+
+    def flowctl(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "pauseflow.cli", *arguments],
+            cwd=tmp_path,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "denies" not in done.stderr
+        return done.stdout
+
+    assert flowctl("run", "twice", "7", "--run-id", "seven").split() == ["7", "7"]
+    flowctl("submit", "twice", "--file", "input.jsonl", "--run-id", "fed")
+    assert {json.loads(line)["id"] for line in flowctl("runs", "--json").splitlines()} == {
+        "seven",
+        "fed",
+    }
+    flowctl("show", "fed")
+    flowctl("retry", "fed")
+    assert flowctl("results", "seven").split() == ["7", "7"]
