@@ -65,6 +65,16 @@ def blocks_of(page: Path) -> list[Block]:
     return [block for block in found if block.runs]
 
 
+def python_of(page: Path, blocks: list[Block]) -> str:
+    """The page with nothing but its Python, on the lines where it is."""
+    lines = [""] * page.read_text().count("\n")
+    for block in blocks:
+        if block.language == "python" and block.file is None:
+            text = block.text.splitlines()
+            lines[block.line - 1 : block.line - 1 + len(text)] = text
+    return "\n".join(lines) + "\n"
+
+
 class Reader:
     """Somebody who follows a page.
 
@@ -77,6 +87,7 @@ class Reader:
         self._page = page
         self._folder = folder
         self._blocks = blocks_of(page)
+        self._source = python_of(page, self._blocks)
         self._followed = 0
         self._namespace: dict[str, object] = {"__name__": "page"}
         self._background: list[Background] = []
@@ -130,9 +141,10 @@ class Reader:
 
     def _run_python(self, block: Block) -> None:
         # Under the page's name and lines: for tracebacks, and for whoever asks for the source.
+        name, source = str(self._page), self._source
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         text = "\n" * (block.line - 1) + block.text
-        linecache.cache.pop(str(self._page), None)
-        exec(compile(text, str(self._page), "exec"), self._namespace)
+        exec(compile(text, name, "exec"), self._namespace)
 
     def _run_command(self, command: str, shown: str) -> None:
         word = command.split(maxsplit=1)[0]
