@@ -30,7 +30,7 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Run the examples on the embedded server with two workers
 	@mkdir -p $(OUT)
 	@echo "Three small flows (examples/seed.py). The third one pauses at each odd number:"
-	@for run in 'a 2 8' 'b 3' 'c 5'; do \
+	@for run in 'a 2' 'a 8' 'b 3' 'c 5'; do \
 		echo "$$ flowctl run --app examples/seed.py $$run --workers 2"; \
 		$(BIN)/flowctl run --app examples/seed.py $$run --workers 2 || exit; done
 	@echo
