@@ -16,6 +16,7 @@ PauseflowError
 ├── FrameError
 │   ├── CaptureError         a live local of a paused frame has no encoding
 │   └── ForeignFrame         a frame made by other code
+├── SourceChanged            a file is no longer the one that was being read
 ├── StageFailed              a stage's own exception, with its place
 ├── OutsideStage             current() where no stage is running
 └── StoreError
@@ -194,6 +195,10 @@ class ForeignFrame(FrameError):
             f"the frame of {function!r} was made by code {frame_fingerprint}, and {have}. Run a "
             f"worker with that code, or declare migrate= on the stage"
         )
+
+
+class SourceChanged(PauseflowError):
+    """A file that is read on after a pause ends before the place where reading stopped."""
 
 
 class StageFailed(PauseflowError):

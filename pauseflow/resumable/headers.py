@@ -11,6 +11,7 @@ import ast
 import builtins
 import inspect
 import itertools
+from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -25,13 +26,19 @@ class HeaderCalls:
     """Rewrites the calls in a loop's header, and in `name = call(...)`.
 
     Args:
-        fn: the function, whose globals and closure tell what its names stand for.
+        scopes: what the function's names stand for: its closure, its globals, the builtins.
         runtime: the hidden name under which the rewritten code finds `call`.
+        own: the first parameter of a method, and the class that the method is in.
     """
 
-    def __init__(self, fn: FunctionType, runtime: str) -> None:
-        self._globals = fn.__globals__
-        self._closure = _cells(fn)
+    def __init__(
+        self,
+        scopes: Sequence[Mapping[str, Any]],
+        runtime: str,
+        own: Mapping[str, type] | None = None,
+    ) -> None:
+        self._scopes = scopes
+        self._own = own or {}
         self._runtime = runtime
         self.locals: set[str] = set()
 
@@ -56,7 +63,7 @@ class HeaderCalls:
     def resolve(self, node: ast.expr) -> object:  # noqa: PLR0911 (one branch a kind of node reads best in one place)
         """What a name, or a dotted name, stands for now, without calling anything."""
         if isinstance(node, ast.Attribute):
-            owner = self.resolve(node.value)
+            owner = self._owner(node.value)
             if isinstance(owner, ModuleType):
                 return vars(owner).get(node.attr, MISSING)
             if owner is itertools.chain and node.attr == "from_iterable":
@@ -67,10 +74,15 @@ class HeaderCalls:
             return MISSING
         if not isinstance(node, ast.Name) or node.id in self.locals:
             return MISSING
-        for scope in (self._closure, self._globals, vars(builtins)):
+        for scope in self._scopes:
             if node.id in scope:
                 return scope[node.id]
         return MISSING
+
+    def _owner(self, node: ast.expr) -> object:
+        if isinstance(node, ast.Name) and node.id in self._own:
+            return self._own[node.id]
+        return self.resolve(node)
 
     def _bound(self, node: ast.expr, *, guess: bool) -> ast.expr:
         if not isinstance(node, ast.Call):
@@ -91,6 +103,28 @@ class HeaderCalls:
             ast.copy_location(node.func, node)
             ast.fix_missing_locations(node)
         return node
+
+
+def owner_of(fn: FunctionType) -> type | None:
+    """The class that a method belongs to, if its qualified name leads there."""
+    path = fn.__code__.co_qualname.split(".")[:-1]
+    found: Any = fn.__globals__.get(path[0]) if path else None
+    for name in path[1:]:
+        found = vars(found).get(name) if isinstance(found, type) else None
+    return found if isinstance(found, type) else None
+
+
+def own_of(fn: FunctionType) -> dict[str, type]:
+    """The first parameter of a method, and its class."""
+    owner = owner_of(fn)
+    if owner is None or not fn.__code__.co_argcount:
+        return {}
+    return {fn.__code__.co_varnames[0]: owner}
+
+
+def scopes_of(fn: FunctionType) -> list[Mapping[str, Any]]:
+    """Where the names of a function that are not local are found, the nearest first."""
+    return [_cells(fn), fn.__globals__, vars(builtins)]
 
 
 def _cells(fn: FunctionType) -> dict[str, Any]:

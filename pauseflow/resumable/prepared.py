@@ -14,7 +14,7 @@ from typing import Any
 from pauseflow.errors import NotResumable
 from pauseflow.pause import PauseFlow
 from pauseflow.resumable import entering
-from pauseflow.resumable.headers import HeaderCalls
+from pauseflow.resumable.headers import HeaderCalls, own_of, scopes_of
 from pauseflow.resumable.liveness import live_at_points
 from pauseflow.resumable.places import Places
 from pauseflow.resumable.reading import read
@@ -69,7 +69,7 @@ class Resumable:
         self.source_code: Source = source_of(fn)
         self.name = name_of(fn)
         self.fingerprint = self.source_code.fingerprint
-        reading = read(self.source_code, HeaderCalls(fn, RUNTIME))
+        reading = read(self.source_code, HeaderCalls(scopes_of(fn), RUNTIME, own_of(fn)))
         self.parameters = tuple(reading.parameters)
         self.names = frozenset(reading.locals)
         self.made_again = frozenset(reading.made_again)

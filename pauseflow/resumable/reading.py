@@ -156,6 +156,9 @@ class _Reader:
                     f"a yield inside {self._cursed[-1]}",
                     "Note there what happened, and yield after the `try` statement.",
                 )
+            for inner in _own_yields(node):
+                if not (isinstance(node, ast.Expr) and inner is node.value):
+                    self._answer(inner)
             match node:
                 case ast.Expr(value=ast.Yield() | ast.YieldFrom() as value):
                     self._lifter.step(value, None, steps)
@@ -163,7 +166,6 @@ class _Reader:
                 case ast.Assign(
                     targets=[ast.Name() as target], value=ast.Yield() | ast.YieldFrom() as value
                 ) if target.id not in self._globals:
-                    self._answer(value)
                     self._lifter.step(value, target, steps)
                     return
                 case ast.Expr() | ast.Return() | ast.Assign() | ast.AnnAssign() | ast.AugAssign():
@@ -194,9 +196,6 @@ class _Reader:
                 "a yield on the right of an assignment that changes an attribute, item or global",
                 "Take it out: `value = yield ...`, then change it.",
             )
-        for inner in _own_yields(node):
-            if inner is not getattr(node, "value", None) or not isinstance(node, ast.Expr):
-                self._answer(inner)
         if node.value is not None:
             node.value = self._lifter.lift(node.value, steps)
 

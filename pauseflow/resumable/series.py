@@ -25,7 +25,7 @@ from pauseflow.resumable.frame import (
 from pauseflow.resumable.instances import has_iteration
 from pauseflow.resumable.packing import GENERATORS, Packer
 from pauseflow.resumable.prepared import BY_CODE, Resumable, name_of, prepare
-from pauseflow.resumable.reach import Reach, named_by_code
+from pauseflow.resumable.reach import Reach
 from pauseflow.resumable.replay import Replaying, ReplayingAsync
 from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
 from pauseflow.resumable.standing import Ends, code_of, shown
@@ -110,7 +110,7 @@ class Series:
         else:
             self.kind = "function"
             self.fingerprint = function_fingerprint(plain)
-            self._reach = Reach(*named_by_code(plain))
+            self._reach = Reach(plain)
 
     def _generator(self, fn: Callable[..., Any], *, strict: bool) -> None:
         try:

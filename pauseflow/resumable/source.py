@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,15 +54,14 @@ def source_of(fn: FunctionType) -> Source:
             file=file,
             line=line,
         )
-    try:
-        lines, _ = inspect.findsource(fn)
-    except (OSError, TypeError, IndexError) as error:
+    lines = _lines(fn)
+    if not lines:
         raise NotResumable(
-            f"the source of {code.co_qualname} can't be read ({error})",
+            f"the source of {code.co_qualname} can't be read",
             instead="Define it in a file that is there when the worker runs.",
             file=file,
             line=line,
-        ) from None
+        )
     found = [
         (node, class_name)
         for node, class_name in _functions(_parsed("".join(lines), file))
@@ -122,6 +122,15 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
         and isinstance(first.value.value, str)
     )
     return body[1:] if documented else body
+
+
+def _lines(fn: FunctionType) -> list[str]:
+    try:
+        return inspect.findsource(fn)[0]
+    except (OSError, TypeError, IndexError):
+        # Modules that are frozen into the interpreter tell their file all the same.
+        file = fn.__globals__.get("__file__")
+        return linecache.getlines(file) if isinstance(file, str) else []
 
 
 @functools.lru_cache(maxsize=64)

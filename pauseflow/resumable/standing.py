@@ -171,7 +171,9 @@ def _ended(resumable: Resumable, traceback: TracebackType) -> Standing:
     standing = _standing(resumable, point, scope)
     if HANDLED in resumable.live[point]:
         raise standing.refusal(
-            HANDLED, None, "what follows in the `except` still needs it: note what you need before the pause"
+            HANDLED,
+            None,
+            "what follows in the `except` still needs it: note what you need before the pause",
         )
     return standing
 

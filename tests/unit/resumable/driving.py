@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from corpus.world import WORLD, Case
+
 from pauseflow.errors import CaptureError
 from pauseflow.pause import PauseFlow
 from pauseflow.resumable import Series
@@ -27,9 +28,7 @@ def answer(number: int) -> str:
 def plainly(case: Case) -> Outcome:
     """The function as its author wrote it, with nothing of ours but what pauses mean."""
     WORLD.clear()
-    return finished(
-        _plainly(case.plain, deepcopy(case.argument)), awaits=Series(case.fn).is_async
-    )
+    return finished(_plainly(case.plain, deepcopy(case.argument)), awaits=Series(case.fn).is_async)
 
 
 async def _plainly(fn: Callable[[Any], Any], argument: Any) -> Outcome:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import traceback
@@ -13,6 +14,7 @@ from pauseflow import codec
 from pauseflow.errors import CaptureError, ForeignFrame, MalformedData
 from pauseflow.pause import PauseFlow
 from pauseflow.resumable import Frame, capture, fingerprint, prepare, restore, start
+from pauseflow.resumable.source import fingerprint_of
 
 LOG: list[str] = []
 
@@ -223,10 +225,6 @@ def test_a_frame_of_other_code_is_not_entered() -> None:
 
 def test_comments_and_formatting_do_not_change_a_fingerprint() -> None:
     def made(text: str) -> str:
-        import ast
-
-        from pauseflow.resumable.source import fingerprint_of
-
         return fingerprint_of(ast.parse(text).body[0])
 
     plain = made("def f(a):\n    yield a + 1\n")
@@ -272,7 +270,7 @@ def test_a_frame_whose_loop_has_no_iterator_is_malformed() -> None:
     next(it)
     data = capture(it).to_data()
     with pytest.raises(MalformedData, match="iterator"):
-        restore(Frame.from_data([*data[:5], data[5] | {name: "no" for name in data[6]}]))
+        restore(Frame.from_data([*data[:5], data[5] | dict.fromkeys(data[6], "no")]))
 
 
 def test_what_a_frame_holds_is_found_by_the_source_that_names_it_only() -> None:

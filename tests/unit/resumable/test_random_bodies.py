@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import re
 from typing import Any
 
 from corpus.world import WORLD, Case, Opened, tick
@@ -10,7 +9,6 @@ from driving import Driver, plainly
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from pauseflow.errors import NotResumable
 from pauseflow.pause import PauseFlow
 
 NAMES = ("a", "b", "c")
@@ -49,8 +47,8 @@ class Body:
     def expression(self) -> str:
         return str(
             self.choose(
-                self.name(), f"{self.name()} + 1", f"({self.name()} * 2) % 5", f"tick({self.name()})",
-                f"check({self.name()})", "len(seen)",
+                self.name(), f"{self.name()} + 1", f"({self.name()} * 2) % 5",
+                f"tick({self.name()})", f"check({self.name()})", "len(seen)",
             )
         )  # fmt: skip
 
@@ -128,11 +126,9 @@ class Body:
         return ["else:", *self.inner(depth, loop=loop)] if self.choose(True, False) else []
 
     def _try(self, depth: int, loop: bool) -> list[str]:
-        handler = [line for line in self.inner(depth, loop=loop) if "yield" not in line]
         lines = ["try:", *self.inner(depth, loop=loop)]
         lines += [f"except {self.choose('ValueError', '(ValueError, KeyError)', 'Exception')}:"]
         lines += ["    tick('handled')"]
-        del handler
         if self.choose(True, False):
             lines += ["else:", *self.inner(depth, loop=loop)]
         return lines
@@ -183,11 +179,7 @@ def test_any_body_stopped_anywhere_gives_what_the_plain_one_gives(source: str, n
     case = Case("generated", fn, n, fn)
     expected = plainly(case)
     calls = WORLD.calls
-    try:
-        driver = Driver(case)
-    except NotResumable as refused:
-        assert re.search("is bound again inside", refused.reason)
-        return
+    driver = Driver(case)
     assert driver.run(at_yields=True) == expected
     assert driver.run(at_yields=False) == expected
     for pause_at in range(1, min(calls, 12) + 1):

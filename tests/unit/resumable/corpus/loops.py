@@ -157,11 +157,11 @@ def target_rebound(n):
 
 @case(3)
 def target_after_loop(n):
-    for i in range(n):  # noqa: B007
-        yield "turn"
+    for i in range(n):
+        yield "turn", i > 5
     yield i
     for i in ():
-        yield "never"
+        yield "never", i
     yield i
 
 
@@ -226,11 +226,13 @@ def forever(n):
             yield tick(i)
 
 
+# fmt: off
 @case(2)
 def one_line(n):
     for i in range(n): yield i; tick(i); yield -i  # noqa: E701, E702
     if n: tick("a"); tick("b"); yield "c"  # noqa: E701, E702
     while n: n -= tick(1); yield n  # noqa: E701, E702
+# fmt: on
 
 
 @case(3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pauseflow.pause import PauseFlow
 
@@ -72,19 +72,20 @@ class Opened:
         self._swallows = swallows
         self._handle = object()
 
-    def __enter__(self) -> Opened:
+    def __enter__(self) -> Self:
         WORLD.managers.append(f"+{self.name}")
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
-        WORLD.managers.append(f"-{self.name}" + (f" {kind.__name__}" if kind else ""))
+    def __exit__(self, *raised: object) -> bool:
+        error = raised[1]
+        WORLD.managers.append(f"-{self.name}" + (f" {type(error).__name__}" if error else ""))
         return self._swallows is not None and isinstance(error, self._swallows)
 
     def read(self, value: Any) -> Any:
         return (self.name, value)
 
-    async def __aenter__(self) -> Opened:
+    async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(self, *error: Any) -> bool:
+    async def __aexit__(self, *error: object) -> bool:
         return self.__exit__(*error)
