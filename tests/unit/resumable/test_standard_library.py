@@ -75,6 +75,8 @@ def test_survey(capsys: pytest.CaptureFixture[str]) -> None:
 LINES = [line + "\n" for line in ["one", "two", "three", "four", "five", "six", "seven", "eight"]]
 OTHERS = [line for line in LINES if "v" not in line] + ["nine\n"]
 MONTHS = calendar.Calendar(3)
+if hasattr(calendar, "Day"):  # from Python 3.12 on, weekdays are members of an enum
+    codec.register(calendar.Day)
 NETWORK = ipaddress.ip_network("10.0.0.0/29")
 MATCHER = difflib.SequenceMatcher(None, LINES, OTHERS)
 
