@@ -98,6 +98,44 @@ class Fleet:
         wire.exchange([("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)])
         return moved
 
+    def return_strays(
+        self, wire: Wire, worker: str, stages: list[str], known: set[tuple[str, bytes]]
+    ) -> set[tuple[str, bytes]]:
+        """Puts back what was delivered to a living worker in a reply that it has not seen.
+
+        The reply got lost with the connection, or lies unread. Nobody else would miss it: the
+        worker's lease goes on.
+
+        Args:
+            wire: a connection.
+            worker: its name.
+            stages: what it consumes, as `<flow>:<stage>`.
+            known: what it has in hand: stages and entry ids. These stay.
+
+        Returns:
+            The stages and ids of what was put back.
+        """
+        replies = wire.exchange(
+            [
+                ("XPENDING", self._stream(stage), GROUP, "-", "+", RECLAIM_ENTRIES, worker)
+                for stage in stages
+            ]
+        )
+        strays: dict[str, list[bytes]] = {}
+        for stage, reply in zip(stages, replies, strict=True):
+            if isinstance(reply, StoreError):
+                continue
+            ids = [item[0] for item in reply if (stage, item[0]) not in known]
+            if ids:
+                strays[stage] = ids
+        put_back = [
+            commands.giveback(self._stream(stage), worker, ids) for stage, ids in strays.items()
+        ]
+        for reply in wire.exchange(put_back) if put_back else ():
+            if isinstance(reply, StoreError):
+                raise reply
+        return {(stage, entry) for stage, ids in strays.items() for entry in ids}
+
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
         """Consumers without a lease, lost in a failover, say: pairs of stage and worker."""
         known = {name.decode() for name in wire.call(("ZRANGE", self._keys.leases, 0, -1))}

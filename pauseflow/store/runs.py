@@ -23,7 +23,7 @@ from pauseflow.store.envelope import ParkedChunk, piece
 from pauseflow.store.keys import Keys, valid_run_id
 from pauseflow.store.pieces import cut
 from pauseflow.store.server import Wire
-from pauseflow.store.tuning import READ_BYTES, RESULTS_BYTES, Tuning
+from pauseflow.store.tuning import READ_BYTES, RESULTS_BYTES, Tuning, read_costs
 
 READ_ENTRIES = 16
 PARKED_SHOWN = 100
@@ -192,8 +192,7 @@ class Runs:
         )
         if isinstance(values, StoreError) or isinstance(workers, StoreError):
             return
-        costs = {name: float(value) for name, value in zip(names, values, strict=True) if value}
-        self._tuning.learn(costs, int(workers))
+        self._tuning.learn(read_costs(names, values), int(workers))
 
     def info(self, run_id: str, *, parked: bool = True) -> RunInfo:
         """What is known of a run.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+
 from pauseflow.graph import Stage
 
 CHUNK_MICROSECONDS = 5_000
@@ -77,7 +80,7 @@ class Tuning:
         self.news = False
         return measured
 
-    def learn(self, costs: dict[str, float], workers: int) -> None:
+    def learn(self, costs: Mapping[str, float], workers: int) -> None:
         """Takes in what other workers have measured, and how many workers there are."""
         for name, cost in costs.items():
             if name not in self._measured and self._costs.get(name) != cost:
@@ -126,3 +129,21 @@ class Tuning:
     def limit(self, flow: str, stage: Stage) -> int:
         """The high-water mark: how many records wait here before the stages above stop."""
         return max(64, self.target(flow, stage.name) * max(self.window(stage), 8))
+
+
+def read_costs(names: Iterable[str], values: Iterable[bytes | None]) -> dict[str, float]:
+    """What the server has to say of costs, without what is no cost.
+
+    Args:
+        names: stages, as `<flow>:<stage>`.
+        values: microseconds a record of each, as text; None of a stage that nobody has measured.
+    """
+    costs = {}
+    for name, value in zip(names, values, strict=True):
+        try:
+            cost = float(value or b"")
+        except ValueError:
+            continue
+        if math.isfinite(cost) and cost > 0:
+            costs[name] = cost
+    return costs

@@ -1,6 +1,7 @@
 """Everything that a server holds, and what of it should not be there."""
 
 from pauseflow.errors import StoreError
+from pauseflow.store.keys import Keys
 from pauseflow.store.server import Server, Wire
 
 READERS = {
@@ -41,8 +42,6 @@ def leaks(server: Server) -> list[str]:
     """Keys that stay for ever although nobody needs them: neither permanent, nor about to expire,
     nor of a run that is still going.
     """
-    from pauseflow.store.keys import Keys
-
     wire = server.wire()
     leaked = []
     for key in sorted(each.decode() for each in wire.call(("KEYS", "*"))):

@@ -26,7 +26,7 @@ from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Server, Wire
-from pauseflow.store.tuning import Tuning
+from pauseflow.store.tuning import Tuning, read_costs
 from pauseflow_workers.heartbeat import Heartbeat
 from pauseflow_workers.station import Station
 
@@ -91,6 +91,7 @@ class Worker:
         self._commits_since = 0.0
         self._share_at = 0.0
         self._asked: tuple[list[tuple[Entry, Command]], bool] | None = None
+        self._strays: set[tuple[str, bytes]] = set()
 
     def stop(self) -> None:
         """Tells the worker to stop at the next record or yield. Safe in a signal handler."""
@@ -145,6 +146,7 @@ class Worker:
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
         self.renew()
+        self._return_strays(self._wire)
         self._connected = True
 
     def _wait_after(self, error: StoreError, failures: int) -> int:
@@ -213,13 +215,13 @@ class Worker:
         """Sends the commits that wait, and a read. `block` is None for commits alone."""
         with self._lock:
             commits, self._commits = self._commits, []
+            self._asked = (commits, block is not None)
         commands = [command for _, command in commits]
         shared = self._share_costs()
         if shared:
             commands.append(shared)
         if block is not None:
             commands.append(self._chunks.read(self._how_many(), block=block))
-        self._asked = (commits, block is not None)
         self._reading = bool(block)
         try:
             self._wire.send(commands)
@@ -238,9 +240,11 @@ class Worker:
             raise
         (commits, read), self._asked = self._asked, None
         self._reading = False
-        if read:
-            self._take_in(replies.pop())
-        self._note(commits, replies[: len(commits)])
+        try:
+            if read:
+                self._take_in(replies.pop())
+        finally:
+            self._note(commits, replies[: len(commits)])
 
     def _share_costs(self) -> Command | None:
         """The command that tells the others what was measured: news at once, the rest seldom."""
@@ -269,7 +273,8 @@ class Worker:
             return
         entries = self._chunks.entries(reply)
         with self._lock:
-            self._ahead.extend(entries)
+            self._ahead.extend(entry for entry in entries if _place(entry) not in self._strays)
+            self._strays.clear()
 
     def _note(self, commits: list[tuple[Entry, Command]], replies: list[Reply]) -> None:
         failed: StoreError | None = None
@@ -313,8 +318,26 @@ class Worker:
         with self._lock:
             entries = list(self._ahead)
             self._ahead.clear()
-        if entries:
-            wire.exchange(self._chunks.give_back(entries))
+        try:
+            for reply in wire.exchange(self._chunks.give_back(entries)) if entries else ():
+                if isinstance(reply, StoreError):
+                    raise reply
+        except StoreError:
+            # Still ours, as far as we know; what has been given back after all will be fenced.
+            with self._lock:
+                self._ahead.extendleft(reversed(entries))
+            raise
+
+    def _return_strays(self, wire: Wire) -> None:
+        """Gives back what was read for us in a reply that got lost, or that lies unread."""
+        with self._lock:
+            asked = self._asked[0] if self._asked is not None else []
+            in_hand = [entry for entry, _ in (*self._commits, *asked)]
+            in_hand += [*self._ahead, *filter(None, [self._at_work])]
+        known = {_place(entry) for entry in in_hand}
+        strays = self._fleet.return_strays(wire, self.name, self._stages, known)
+        with self._lock:
+            self._strays |= strays
 
     # The heartbeat's thread calls what follows.
 
@@ -323,20 +346,22 @@ class Worker:
         _, workers = self._fleet.renew(self._side_wire, self.name, self.label, self._stages)
         known = self._side_wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
         if not isinstance(known, StoreError):
-            costs = {
-                name: float(value)
-                for name, value in zip(self._stages, known, strict=True)
-                if value is not None
-            }
-            self._tuning.learn(costs, workers)
+            self._tuning.learn(read_costs(self._stages, known), workers)
 
     def help(self) -> None:
         """While a stage holds up the other thread: commits what is done, gives back the rest."""
         with self._lock:
             commits, self._commits = self._commits, []
         if commits:
-            self._note(commits, self._side_wire.exchange([command for _, command in commits]))
+            try:
+                replies = self._side_wire.exchange([command for _, command in commits])
+            except StoreError:
+                with self._lock:
+                    self._commits = commits + self._commits
+                raise
+            self._note(commits, replies)
         self._give_back_ahead(self._side_wire)
+        self._return_strays(self._side_wire)
 
     def unblock(self) -> None:
         """Ends a blocking read, for the worker is to stop."""
@@ -358,6 +383,10 @@ class Worker:
         )
         if self._on_stuck is not None:
             self._on_stuck()
+
+
+def _place(entry: Entry) -> tuple[str, bytes]:
+    return f"{entry.flow}:{entry.stage}", entry.id
 
 
 def _last_first(stages: list[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
