@@ -17,11 +17,13 @@ class Cast:
         streams: for each stage that can dispatch, its stream's key and its name.
         arguments: six for each stage, as `read_cast` in pipeline.lua takes them.
         size: how many stages in all; those after the first `len(streams)` are only looked at.
+        before: how many of those that can dispatch, the last ones, come before the stage itself.
     """
 
     streams: tuple[tuple[str, str], ...]
     arguments: tuple[str | int, ...]
     size: int
+    before: int = 0
 
     def keys(self, run: RunKeys) -> list[str]:
         """Stream, backlog and reorder of each stage that can dispatch."""
@@ -89,7 +91,8 @@ class Casting:
                 outlets,
             )
         streams = tuple((self._keys.stream(flow, name), name) for name in keyed)
-        return Cast(streams, tuple(arguments), len(members))
+        before = 0 if alone else len(self._graph.upstream(stage))
+        return Cast(streams, tuple(arguments), len(members), before)
 
 
 def results_from(graph: Graph) -> str:

@@ -187,6 +187,7 @@ class Chunks:
             len(result.parks) + len(result.at_once),
             len(result.pieces),
             len(cast.streams),
+            cast.before,
             cast.size,
             payload,
         )

@@ -61,6 +61,7 @@ def commit(
     parks: Arg,
     pieces: Arg,
     keyed: Arg,
+    before: Arg,
     cast: Arg,
     payload: Args,
 ) -> None:

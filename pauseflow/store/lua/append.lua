@@ -10,8 +10,8 @@
 --   | -4 records between position and these are missing
 -- @include pipeline
 
-local next_arg = read_cast(4, keyed + 0, 9, cast + 0)
-local state = open_run(run, run_id, results, results_limit, 1)
+local state = open_run(run, run_id, 4, keyed + 0, 9, cast + 0, 1)
+local next_arg = 9 + 6 * cast
 if not state then
   return {-1, 0}
 end

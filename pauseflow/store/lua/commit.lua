@@ -3,34 +3,37 @@
 --
 -- KEYS: run results parked timers expiring room stages...
 --   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first
--- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks pieces keyed cast payload...
+-- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
 --   continuation: the envelope of the rest, for 'again'
 --   ended: '1' if this was the last chunk of an unordered stage (ordered ones mark their last piece)
 --   error: what the run halts with, '' if it does not
---   parks, pieces, keyed, cast: how many of each follow; payload: 6 a stage of the cast (see pipeline),
+--   parks, pieces, keyed, cast: how many of each follow; before: how many of the keyed stages, the last ones, come
+--   before the committing one; payload: 6 a stage of the cast (see pipeline),
 --   then (field, wake time in ms, timer's name, text) a park; a wake time of 0 waits to be told,
 --   of -1 goes on at once (its text is an envelope), then the pieces
 -- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone; the entry is dropped
 -- @include pipeline
 
-local next_arg = read_cast(7, keyed + 0, 19, cast + 0)
-local self = flow.cast[1]
+local stream = KEYS[7]
 -- An entry is never claimed: what is put back gets a new id. So whoever acknowledges this one is its only owner.
-if redis.call('XACK', self.stream, 'workers', entry) == 0 then
+if redis.call('XACK', stream, 'workers', entry) == 0 then
   return 0
 end
-redis.call('XDEL', self.stream, entry)
-local state = open_run(run, run_id, results, results_limit, 1 + #self.outlets)
+redis.call('XDEL', stream, entry)
+-- the stages before this one come last, and matter only if something waits there
+local state = open_run(run, run_id, 7, keyed + 0, 20, cast + 0, keyed - before)
 if not state then
   return -1
 end
+local self = flow.cast[1]
+local next_arg = 20 + 6 * cast
 
 self.done = self.done + done
 self.emitted = self.emitted + emitted
 self.busy = self.busy + busy
 self.flying = self.flying - 1
-self.dirty = true
+touch(self)
 
 for i = 1, tonumber(parks) do
   local field, wake, timer, text = unpack(ARGV, next_arg, next_arg + 3)
@@ -88,8 +91,10 @@ if rest == 'again' then
     redis.call('HSET', self.reorder, seq .. ':c', continuation)
   end
 end
-for i = 1, tonumber(keyed) do
-  dispatch(flow.cast[i])
+for i = 1, keyed + 0 do
+  if flow.cast[i] then
+    dispatch(flow.cast[i])
+  end
 end
 if is_root == '1' then
   call_feeder(self, room)

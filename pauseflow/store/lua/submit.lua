@@ -21,8 +21,8 @@ if there[1] then
   return {status, tonumber(there[3]), there[4]}
 end
 
-local next_arg = read_cast(4, keyed + 0, 14, cast + 0)
-open_run(run, run_id, results, results_limit, 1)
+open_run(run, run_id, 4, keyed + 0, 14, cast + 0, 1)
+local next_arg = 14 + 6 * cast
 local first = flow.cast[1]
 flow.leaves = tonumber(leaves)
 for i = next_arg, next_arg + tonumber(pieces) - 1 do

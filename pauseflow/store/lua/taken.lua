@@ -9,8 +9,7 @@
 -- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run
 -- @include pipeline
 
-read_cast(3, keyed + 0, 9, cast + 0)
-local state = open_run(run, run_id, results, results_limit, 1)
+local state = open_run(run, run_id, 3, keyed + 0, 9, cast + 0, 1)
 if not state then
   return -1
 end

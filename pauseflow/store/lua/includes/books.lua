@@ -14,18 +14,8 @@
 local BACKLOG_BOOKS = '^(%d+) (%d+) (%d+)'
 local BOOKS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
-local function blank_books(stage)
-  stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled = 0, 0, 0, 0
-  stage.given, stage.sent, stage.cursor, stage.flying = 0, 0, 0, 0
-  stage.held, stage.held_items, stage.held_bytes = 0, 0, 0
-  stage.parked, stage.ended, stage.done, stage.emitted, stage.busy = 0, 0, 0, 0, 0
-end
-
 -- Adding 0 makes a number of a string of digits, at less cost than tonumber.
 local function open_books(stage, line)
-  if not line then
-    return blank_books(stage)
-  end
   local a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p = string.match(line, BOOKS)
   stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled = a + 0, b + 0, c + 0, d + 0
   stage.given, stage.sent, stage.cursor, stage.flying = e + 0, f + 0, g + 0, h + 0
@@ -33,21 +23,17 @@ local function open_books(stage, line)
   stage.parked, stage.ended, stage.done, stage.emitted, stage.busy = l + 0, m + 0, n + 0, o + 0, p + 0
 end
 
--- Only what decides whether there is room, or anything to dispatch.
-local function open_backlog_books(stage, line)
-  if line then
-    local a, b, c = string.match(line, BACKLOG_BOOKS)
-    stage.waiting, stage.waiting_items, stage.waiting_bytes = a + 0, b + 0, c + 0
-  else
-    stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
+-- Most counters are zero most of the time, and writing a number is the dearest thing here.
+local function books_line(s)
+  local a, b, c, d, i, j, k, l, m = s.waiting, s.waiting_items, s.waiting_bytes, s.stalled,
+    s.held, s.held_items, s.held_bytes, s.parked, s.ended
+  local backlog, reorder = '0 0 0 0 ', ' 0 0 0 0 0 '
+  if a ~= 0 or b ~= 0 or c ~= 0 or d ~= 0 then
+    backlog = string.format('%d %d %d %d ', a, b, c, d)
   end
-end
-
-local function books_line(stage)
-  return string.format(
-    '%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d',
-    stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled,
-    stage.given, stage.sent, stage.cursor, stage.flying,
-    stage.held, stage.held_items, stage.held_bytes,
-    stage.parked, stage.ended, stage.done, stage.emitted, stage.busy)
+  if i ~= 0 or j ~= 0 or k ~= 0 or l ~= 0 or m ~= 0 then
+    reorder = string.format(' %d %d %d %d %d ', i, j, k, l, m)
+  end
+  return backlog .. string.format('%d %d %d %d', s.given, s.sent, s.cursor, s.flying)
+    .. reorder .. string.format('%d %d %d', s.done, s.emitted, s.busy)
 end

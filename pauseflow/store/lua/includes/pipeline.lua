@@ -4,8 +4,10 @@
 -- An envelope is '1 <run> <seq> <ordinal> <crashes> <count> <marks> <ended> <frames>\n', frames bytes of frames,
 -- and the items. Envelopes are stream entries (field e). In a backlog a continuation is '!' and its envelope.
 --
+-- A script that includes this has the results stream's key and limit as `results` and `results_limit`.
+--
 -- The cast is the list of stages that a script may touch: first those with keys (they can dispatch), then those
--- whose backlog only decides whether there is room.
+-- whose backlog only decides whether there is room; false stands for one that has nothing to dispatch.
 -- @include clock
 -- @include books
 
@@ -13,71 +15,75 @@ local PIECE = '^(%d+) (%d+) (%d) (%d+)\n()'
 local CHUNK_BYTES = 262144
 local BACKLOG_BYTES = 4194304
 
-local flow = {cast = {}}
+local flow = {cast = {}, touched = {}}
 
--- keys: stream, backlog, reorder of each stage that can dispatch, from KEYS[first_key] on.
--- args: books field, window, limit, target, ordered, outlets ('2,0') of each stage, from ARGV[first_arg] on.
-local function read_cast(first_key, keyed, first_arg, size)
-  local cast, k = flow.cast, first_key
-  for i = 1, size do
-    local a = first_arg + (i - 1) * 6
-    local stage
-    if i <= keyed then
-      local outlets = {}
-      for outlet in string.gmatch(ARGV[a + 5], '%d+') do
-        outlets[#outlets + 1] = outlet + 0
-      end
-      stage = {
-        field = ARGV[a], window = ARGV[a + 1] + 0, limit = ARGV[a + 2] + 0, target = ARGV[a + 3] + 0,
-        ordered = ARGV[a + 4] == '1', outlets = outlets, stream = KEYS[k], backlog = KEYS[k + 1],
-        reorder = KEYS[k + 2], fresh = false, fresh_at = 1, fresh_end = 0, stored = 0, dirty = false,
-        waiting = 0, waiting_items = 0, waiting_bytes = 0, stalled = 0, given = 0, sent = 0, cursor = 0,
-        flying = 0, held = 0, held_items = 0, held_bytes = 0, parked = 0, ended = 0, done = 0, emitted = 0,
-        busy = 0,
-      }
-      k = k + 3
-    else
-      stage = {field = ARGV[a], limit = ARGV[a + 2] + 0, waiting = 0, waiting_items = 0, waiting_bytes = 0}
-    end
-    cast[i] = stage
+-- Notes that a stage's books have changed.
+local function touch(stage)
+  if not stage.dirty then
+    stage.dirty = true
+    flow.touched[#flow.touched + 1] = stage
   end
-  return first_arg + size * 6
 end
 
--- Reads the run's fields and the books of the cast in one call. Stages after the first `whole` that have nothing
--- to dispatch are not read further. Returns the run's state, false if there is no run.
-local function open_run(run_key, run_id, results_key, results_limit, whole)
-  local cast = flow.cast
+
+-- A stage that can dispatch: keys from KEYS[k], arguments from ARGV[a].
+local function new_stage(k, a)
+  local outlets = {}
+  for outlet in string.gmatch(ARGV[a + 5], '%d+') do
+    outlets[#outlets + 1] = outlet + 0
+  end
+  return {
+    field = ARGV[a], window = ARGV[a + 1] + 0, limit = ARGV[a + 2] + 0, target = ARGV[a + 3] + 0,
+    ordered = ARGV[a + 4] == '1', outlets = outlets, stream = KEYS[k], backlog = KEYS[k + 1],
+    reorder = KEYS[k + 2], fresh = false, fresh_at = 1, fresh_end = 0, stored = 0, dirty = false,
+    waiting = 0, waiting_items = 0, waiting_bytes = 0, stalled = 0, given = 0, sent = 0, cursor = 0,
+    flying = 0, held = 0, held_items = 0, held_bytes = 0, parked = 0, ended = 0, done = 0, emitted = 0,
+    busy = 0,
+  }
+end
+
+-- Reads the run's fields and the books of the cast in one call, and makes the cast.
+--
+-- keys: stream, backlog, reorder of each of the first `keyed` stages, from KEYS[first_key] on.
+-- args: books field, window, limit, target, ordered, outlets ('2,0') of each stage, from ARGV[first_arg] on.
+-- Of the keyed stages after the first `whole`, those with nothing to dispatch are left out of the cast.
+-- Returns the run's state, false if there is no run.
+local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whole)
   local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder'}
-  for i = 1, #cast do
-    names[6 + i] = cast[i].field
+  for i = 1, size do
+    names[6 + i] = ARGV[first_arg + (i - 1) * 6]
   end
   local values = redis.call('HMGET', run_key, unpack(names))
   flow.key, flow.id = run_key, run_id
-  flow.results_key, flow.results_limit = results_key, results_limit + 0
   flow.leaves = (values[2] or 0) + 0
   flow.results = (values[3] or 0) + 0
   flow.result_bytes = (values[4] or 0) + 0
   flow.result_freed = (values[5] or 0) + 0
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
-  for i = 1, #cast do
-    local stage, line = cast[i], values[6 + i]
-    if line then
-      if i > whole then
-        open_backlog_books(stage, line)
+  local cast = flow.cast
+  for i = 1, size do
+    local line, a = values[6 + i], first_arg + (i - 1) * 6
+    if i > keyed then
+      local _, items, bytes
+      if line then
+        _, items, bytes = string.match(line, BACKLOG_BOOKS)
       end
-      if stage.stream and (i <= whole or stage.waiting > 0) then
+      cast[i] = {limit = ARGV[a + 2] + 0, waiting_items = (items or 0) + 0, waiting_bytes = (bytes or 0) + 0}
+    elseif i <= whole or (line and string.sub(line, 1, 2) ~= '0 ') then
+      local stage = new_stage(first_key + (i - 1) * 3, a)
+      if line then
         open_books(stage, line)
         stage.stored = stage.waiting
       end
+      cast[i] = stage
+    else
+      cast[i] = false
     end
   end
   return values[1]
 end
 
--- Whether what a chunk of the stage emits has a place to go. What the reorder buffer holds counts as well, except
--- for the chunk at the cursor, which is the one that empties it.
 local function has_room(stage, at_cursor)
   local outlets = stage.outlets
   local held_items, held_bytes = stage.held_items, stage.held_bytes
@@ -87,7 +93,7 @@ local function has_room(stage, at_cursor)
   for i = 1, #outlets do
     local outlet = outlets[i]
     if outlet == 0 then
-      if flow.result_bytes - flow.result_freed + held_bytes >= flow.results_limit then
+      if flow.result_bytes - flow.result_freed + held_bytes >= results_limit + 0 then
         return false
       end
     else
@@ -108,7 +114,7 @@ local function arrive(stage, piece, count)
   stage.waiting = stage.waiting + 1
   stage.waiting_items = stage.waiting_items + count
   stage.waiting_bytes = stage.waiting_bytes + #piece
-  stage.dirty = true
+  touch(stage)
 end
 
 -- The piece at the front of the backlog: put back before, stored in Redis, or arrived in this script.
@@ -131,7 +137,7 @@ local function stall(stage, envelope)
   stage.stored = stage.stored + 1
   stage.waiting = stage.waiting + 1
   stage.stalled = stage.stalled + 1
-  stage.dirty = true
+  touch(stage)
 end
 
 -- Takes pieces off the backlog, as many as make up a chunk of the target size.
@@ -200,7 +206,7 @@ local function dispatch(stage)
       stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
       stage.given = stage.given + count
     end
-    stage.dirty = true
+    touch(stage)
   end
 end
 
@@ -211,7 +217,7 @@ local function emit(stage, piece)
   if outlet == 0 then
     if count > 0 then
       flow.result_bytes = flow.result_bytes + #piece
-      redis.call('XADD', flow.results_key, '*', 'e',
+      redis.call('XADD', results, '*', 'e',
         string.format('%d %d %d\n', flow.results, count, flow.result_bytes) .. string.sub(piece, at))
       flow.results = flow.results + count
     end
@@ -307,34 +313,27 @@ end
 
 -- Writes back the books of every stage that changed, and the run's own counters.
 local function close_run()
-  local changed = {}
-  local cast = flow.cast
-  for i = 1, #cast do
-    local stage = cast[i]
-    if stage.stream then
-      if stage.front then
-        redis.call('LPUSH', stage.backlog, stage.front)
-      end
-      if stage.fresh then
-        push_all(stage.backlog, stage.fresh_at, stage.fresh_end, stage.fresh)
-      end
+  local changed, n = {}, 0
+  for _, stage in ipairs(flow.touched) do
+    if stage.front then
+      redis.call('LPUSH', stage.backlog, stage.front)
     end
-    if stage.dirty then
-      changed[#changed + 1] = stage.field
-      changed[#changed + 1] = books_line(stage)
+    if stage.fresh_at <= stage.fresh_end then
+      push_all(stage.backlog, stage.fresh_at, stage.fresh_end, stage.fresh)
     end
+    changed[n + 1], changed[n + 2] = stage.field, books_line(stage)
+    n = n + 2
   end
   if flow.results ~= flow.before_results then
-    changed[#changed + 1] = 'results'
-    changed[#changed + 1] = string.format('%d', flow.results)
-    changed[#changed + 1] = 'result_bytes'
-    changed[#changed + 1] = string.format('%d', flow.result_bytes)
+    changed[n + 1], changed[n + 2] = 'results', string.format('%d', flow.results)
+    changed[n + 3], changed[n + 4] = 'result_bytes', string.format('%d', flow.result_bytes)
+    n = n + 4
   end
   if flow.leaves ~= flow.before_leaves then
-    changed[#changed + 1] = 'leaves'
-    changed[#changed + 1] = string.format('%d', flow.leaves)
+    changed[n + 1], changed[n + 2] = 'leaves', flow.leaves
+    n = n + 2
   end
-  if #changed > 0 then
+  if n > 0 then
     redis.call('HSET', flow.key, unpack(changed))
   end
 end
@@ -346,8 +345,8 @@ local function finish_if_done(given_now, keep, expiring_key)
   end
   local now = clock(given_now)
   redis.call('HSET', flow.key, 'state', 'done', 'finished', string.format('%d', now))
-  redis.call('XADD', flow.results_key, '*', 'end', 'done')
+  redis.call('XADD', results, '*', 'end', 'done')
   redis.call('PEXPIRE', flow.key, keep)
-  redis.call('PEXPIRE', flow.results_key, keep)
+  redis.call('PEXPIRE', results, keep)
   redis.call('ZADD', expiring_key, now + keep, flow.id)
 end
