@@ -96,7 +96,8 @@ class Project:
         return found
 
     def all_gone(self) -> bool:
-        return not self.processes() and not self.folder.server_runs()
+        serving = self.folder.path.exists() and self.folder.server_runs()
+        return not self.processes() and not serving
 
 
 class Ended:
@@ -125,8 +126,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    return tmp_path
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is no project's."""
+    return tmp_path_factory.mktemp("bare")
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
