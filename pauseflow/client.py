@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from pauseflow.errors import (
     FeedGap,
+    NotSerializable,
     ResultsDropped,
     RunFailed,
     RunNotOpen,
@@ -157,6 +158,8 @@ class Client:
         after, expected = b"0", start
         waited = False
         while True:
+            if page is None or not page.values:
+                self._raise_if_dropped(run_id, expected)
             if page is None:
                 if not follow:
                     return
@@ -167,10 +170,7 @@ class Client:
                 continue
             if page.values:
                 if page.first > expected:
-                    raise ResultsDropped(
-                        f"run {run_id!r}: results {expected} to {page.first - 1} were read before "
-                        f"and made room for others. Read from start={page.first}"
-                    )
+                    raise _dropped(run_id, expected, page.first)
                 yield from islice(page.values, max(expected - page.first, 0), None)
                 expected = max(expected, page.position)
                 self._runs.taken(run_id, page)
@@ -240,6 +240,12 @@ class Client:
     def workers(self) -> list[WorkerInfo]:
         """The workers whose lease has not ended."""
         return self._fleet.workers(self._wire)
+
+    def _raise_if_dropped(self, run_id: str, expected: int) -> None:
+        """Results that are gone leave nothing behind that a reader could stumble over."""
+        dropped = self._runs.info(run_id, parked=False).results.dropped
+        if dropped > expected:
+            raise _dropped(run_id, expected, dropped)
 
     def _raise_if_stopped(self, run_id: str) -> RunInfo:
         info = self._runs.info(run_id, parked=False)
@@ -343,9 +349,7 @@ class Feed:
 
     def _put(self, values: list[object], *, close: bool) -> None:
         while True:
-            status, taken = self._client._append(  # noqa: SLF001 - two halves of one thing
-                self._graph, self.run_id, self.position, values, close=close
-            )
+            status, taken = self._try(values, close=close)
             match status:
                 case Appended.TAKEN:
                     self.position = taken
@@ -369,6 +373,23 @@ class Feed:
                         f"run {self.run_id!r} has taken {taken} records, but these begin at "
                         f"{self.position}: open it again to go on where it stands"
                     )
+
+    def _try(self, values: list[object], *, close: bool) -> tuple[Appended, int]:
+        try:
+            return self._client._append(  # noqa: SLF001 - two halves of one thing
+                self._graph, self.run_id, self.position, values, close=close
+            )
+        except NotSerializable as error:
+            if error.index > 0:
+                self._put(values[: error.index], close=False)
+            raise
+
+
+def _dropped(run_id: str, expected: int, first: int) -> ResultsDropped:
+    return ResultsDropped(
+        f"run {run_id!r}: results {expected} to {first - 1} were read before and made room for "
+        f"others. Read from start={first}"
+    )
 
 
 def _new_id() -> str:

@@ -98,29 +98,39 @@ class Casting:
 def results_from(graph: Graph) -> str:
     """The stages that emit results, for the run to remember.
 
-    A reader need not have the flow's code. `<stage>:<ordered>:<outlets>` each, the
-    outlets as names, `.` for the results.
+    A reader need not have the flow's code. `<stage>:<ordered>:<window>:<outlets>` each, the
+    window as the flow has it, 0 if it leaves that to the engine; the outlets as names, `.` for
+    the results.
     """
     sources = []
     for stage in graph.stages:
         targets = [outlet.target for outlet in graph.outlets(stage.name)]
         if None in targets:
             names = ",".join("." if target is None else target for target in targets)
-            sources.append(f"{stage.name}:{int(stage.ordered)}:{names}")
+            window = 1 if stage.sequential else stage.window or 0
+            sources.append(f"{stage.name}:{int(stage.ordered)}:{window}:{names}")
     return " ".join(sources)
 
 
 def cast_of_source(keys: Keys, flow: str, source: str) -> Cast:
     """The cast for making room in the results, from what `results_from` wrote.
 
-    Chunk sizes and windows are the defaults: the code that knows better is elsewhere.
+    Chunk sizes are the defaults, and so are windows that the flow leaves to the engine: the code
+    that knows better is elsewhere.
     """
-    stage, ordered, outlets = source.split(":")
+    stage, ordered, window, outlets = source.split(":")
     targets = outlets.split(",")
     others = [target for target in targets if target != "."]
     numbers = ",".join("0" if each == "." else str(others.index(each) + 2) for each in targets)
     limit = CHUNK_RECORDS * WINDOW
-    arguments: list[str | int] = [f"b:{stage}", WINDOW, limit, CHUNK_RECORDS, ordered, numbers]
+    arguments: list[str | int] = [
+        f"b:{stage}",
+        int(window) or WINDOW,
+        limit,
+        CHUNK_RECORDS,
+        ordered,
+        numbers,
+    ]
     for other in others:
         arguments += (f"b:{other}", WINDOW, limit, CHUNK_RECORDS, "1", "")
     return Cast(((keys.stream(flow, stage), stage),), tuple(arguments), 1 + len(others))
