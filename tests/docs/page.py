@@ -89,7 +89,7 @@ class Reader:
         self._blocks = blocks_of(page)
         self._source = python_of(page, self._blocks)
         self._followed = 0
-        self._namespace: dict[str, object] = {"__name__": "page"}
+        self._namespace: dict[str, object] = {"__name__": page.stem}
         self._background: list[Background] = []
         self._environ = {k: v for k, v in os.environ.items() if k not in SETTINGS}
         bin_folder = str(Path(sys.executable).parent)

@@ -1,5 +1,6 @@
 """What the pages tell a reader to do works, and prints what they show."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -22,15 +23,36 @@ RUN = [
 ]
 
 
+class Readers:
+    """The one who reads now. They leave when another page's turn has come."""
+
+    def __init__(self, folders):
+        self._folders = folders
+        self._page = None
+        self._leaving = contextlib.ExitStack()
+
+    def of(self, page):
+        if page != self._page:
+            self.leave()
+            folder = self._folders.mktemp("page")
+            self._reader = self._leaving.enter_context(Reader(page, folder))
+            self._page = page
+        return self._reader
+
+    def leave(self):
+        self._leaving.close()
+
+
 @pytest.fixture(scope="module")
-def reader(request, tmp_path_factory):
-    with Reader(request.param, tmp_path_factory.mktemp("page")) as reader:
-        yield reader
+def readers(tmp_path_factory):
+    readers = Readers(tmp_path_factory)
+    yield readers
+    readers.leave()
 
 
-@pytest.mark.parametrize(("reader", "index"), RUN, indirect=["reader"], scope="module")
-def test_a_block_does_what_the_page_says(reader, index):
-    reader.follow(index)
+@pytest.mark.parametrize(("page", "index"), RUN)
+def test_a_block_does_what_the_page_says(readers, page, index):
+    readers.of(page).follow(index)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
