@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from pauseflow.errors import AppError, FlowDefinitionError
+from pauseflow.errors import FlowDefinitionError, UnknownName
 
 if TYPE_CHECKING:
     from pauseflow.resumable.series import Series
@@ -121,14 +121,14 @@ class Graph:
         """The stage of this name.
 
         Raises:
-            AppError: there is none; the message names the nearest.
+            UnknownName: there is none; the message names the nearest.
         """
         try:
             return self._by_name[name]
         except KeyError:
             near = difflib.get_close_matches(name, self._by_name, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self._by_name)}"
-            raise AppError(f"flow {self.name!r} has no stage {name!r}: {hint}") from None
+            raise UnknownName(f"flow {self.name!r} has no stage {name!r}: {hint}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._by_name

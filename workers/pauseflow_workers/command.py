@@ -16,7 +16,7 @@ from pauseflow.app import App, load
 from pauseflow.cli.children import Children
 from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.embedded import server_url
-from pauseflow.errors import AppError
+from pauseflow.errors import UnknownName
 from pauseflow.graph import Graph
 from pauseflow.settings import APP_VARIABLE, NAMESPACE_VARIABLE, URL_VARIABLE, Settings
 from pauseflow.store.server import Server
@@ -57,7 +57,7 @@ def choose(app: App, flows: Sequence[str], stages: Sequence[str]) -> list[tuple[
     """The stages to consume.
 
     Raises:
-        AppError: the app has no such flow, or the flows have no such stage.
+        UnknownName: the app has no such flow, or the flows have no such stage.
     """
     graphs = [app.flow(name).graph for name in flows or app.flows]
     if not stages:
@@ -69,7 +69,7 @@ def choose(app: App, flows: Sequence[str], stages: Sequence[str]) -> list[tuple[
             if len(graphs) == 1:
                 graphs[0][name]
             names = ", ".join(graph.name for graph in graphs)
-            raise AppError(f"none of the flows {names} has a stage {name!r}: see flowctl flows")
+            raise UnknownName(f"none of the flows {names} has a stage {name!r}: see flowctl flows")
         chosen += [(graph, name) for graph in having]
     return chosen
 

@@ -1,6 +1,9 @@
 """flowctl run: one command from inputs to results, with real workers."""
 
+import contextlib
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -164,3 +167,26 @@ def test_output_that_is_piped_has_no_bars(project):
         check=True,
     )
     assert b"\x1b" not in done.stdout
+
+
+def test_on_a_terminal_there_are_bars_below_what_is_printed(project):
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pauseflow.cli", "run", "slowly", "40", "--workers", "1"],
+            cwd=project.path,
+            env={**project.environ, "TERM": "xterm", "COLUMNS": "100"},
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+            while data := screen.read(65536):
+                seen += data
+    assert process.wait(30) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert re.search(r"slow +\S+ +\d+ / \d+", text)
+    results = [line for line in re.split(r"[\r\n]+", text) if line.isdecimal()]
+    assert results == [str(i) for i in range(40)]
