@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -158,7 +159,8 @@ class Wire:
         self._connection = connection
         self._connection.socket_timeout = timeout
         self._address = address
-        self._sent: list[Command] = []
+        self._sent: deque[list[Command]] = deque()
+        self._early: deque[list[Reply]] = deque()
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Sends commands in one go and waits for all their replies.
@@ -170,31 +172,40 @@ class Wire:
             ServerUnreachable: the connection failed; which commands were carried out is not known.
             ServerRefused: the server does not accept us, or is not Redis.
         """
+        if self._sent:
+            raise RuntimeError("receive what was sent before an exchange")
         self.send(commands)
         return self.receive()
 
     def send(self, commands: Sequence[Command]) -> None:
         """Sends commands without waiting; `receive` gives the replies. Raises as `exchange`."""
+        self._write(commands)
+        self._sent.append(list(commands))
+
+    def receive(self) -> list[Reply]:
+        """Waits for the replies to the oldest `send`. Returns and raises as `exchange` does."""
+        sent = self._sent.popleft()
+        replies = self._early.popleft() if self._early else self._read(len(sent))
+        missing = [i for i, reply in enumerate(replies) if isinstance(reply, _NoScript)]
+        if missing:
+            # What was sent later is read first: replies come in order.
+            for later in list(self._sent)[len(self._early) :]:
+                self._early.append(self._read(len(later)))
+            loads = [("SCRIPT", "LOAD", text) for text in SOURCES.values()]
+            self._write([*loads, *(sent[i] for i in missing)])
+            again = self._read(len(loads) + len(missing))[len(loads) :]
+            for i, reply in zip(missing, again, strict=True):
+                replies[i] = reply
+        return replies
+
+    def _write(self, commands: Sequence[Command]) -> None:
         packed = b"".join([pack_command(command) for command in commands])
         try:
             self._connection.send_packed_command([packed])
         except (RedisError, OSError) as error:
             raise self._lost(error) from None
-        self._sent += commands
 
-    def receive(self) -> list[Reply]:
-        """Waits for the replies to all that was sent. Returns and raises as `exchange` does."""
-        sent, self._sent = self._sent, []
-        replies = self._receive(len(sent))
-        missing = [i for i, reply in enumerate(replies) if isinstance(reply, _NoScript)]
-        if missing:
-            self.load_scripts()
-            self.send([sent[i] for i in missing])
-            for i, reply in zip(missing, self.receive(), strict=True):
-                replies[i] = reply
-        return replies
-
-    def _receive(self, count: int) -> list[Reply]:
+    def _read(self, count: int) -> list[Reply]:
         read = self._connection.read_response
         replies: list[Reply] = []
         for _ in range(count):
@@ -224,7 +235,8 @@ class Wire:
 
     def close(self) -> None:
         """Closes the connection; a later call opens it again."""
-        self._sent = []
+        self._sent.clear()
+        self._early.clear()
         self._connection.disconnect()
 
     def _lost(self, error: Exception) -> StoreError:

@@ -14,24 +14,20 @@ import sys
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, StoreError
 from pauseflow.graph import Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
-from pauseflow.store.commands import Committed
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
-from pauseflow.store.server import Reply, Server, Wire
+from pauseflow.store.server import Server, Wire
 from pauseflow.store.tuning import Tuning, read_costs
+from pauseflow_workers.exchange import Exchange
 from pauseflow_workers.heartbeat import Heartbeat
 from pauseflow_workers.station import Station
-
-COMMIT_SECONDS = 0.01
-"""How long a commit may wait for others to share its round trip."""
 
 AHEAD_SECONDS = 0.02
 """How much work is read ahead."""
@@ -80,18 +76,11 @@ class Worker:
         }
         self._wire = server.wire()
         self._side_wire = server.wire()
+        self._exchange = Exchange(self._wire, self._chunks, self._how_many, self._news)
         self._connected = False
         self._client_id = 0
-        self._reading = False
         self._budget: Budget | None = None
-        self._lock = threading.Lock()
-        self._ahead: deque[Entry] = deque()
-        self._at_work: Entry | None = None
-        self._commits: list[tuple[Entry, Command]] = []
-        self._commits_since = 0.0
         self._share_at = 0.0
-        self._asked: tuple[list[tuple[Entry, Command]], bool] | None = None
-        self._strays: set[tuple[str, bytes]] = set()
 
     def stop(self) -> None:
         """Tells the worker to stop at the next record or yield. Safe in a signal handler."""
@@ -132,13 +121,11 @@ class Worker:
         """One turn without waiting, for tests. Returns how many chunks were worked on."""
         if not self._connected:
             self._connect()
-        self._send(block=False)
-        self._receive()
-        worked = len(self._ahead)
+        self._exchange.fill(block=False)
+        worked = self._exchange.ahead
         while self._attempt_next():
             pass
-        self._send(block=None)
-        self._receive()
+        self._exchange.flush()
         return worked
 
     def _connect(self) -> None:
@@ -159,32 +146,19 @@ class Worker:
         return failures + 1
 
     def _turn(self) -> None:
-        """Works off what was read, and half way sends for more: the server works while we do."""
-        self._send(block=not self._commits)
-        self._receive()
-        halfway = len(self._ahead) // 2
+        """Reads chunks and works off all that come, the next ones read meanwhile."""
+        self._exchange.fill(block=True)
         while self._attempt_next():
-            if self._asked is None:
-                late = time.monotonic() - self._commits_since > COMMIT_SECONDS
-                if late or len(self._ahead) <= halfway:
-                    self._send(block=False)
-            if not self._ahead:
-                self._receive()
-                halfway = len(self._ahead) // 2
+            self._exchange.keep_going()
 
     def _attempt_next(self) -> bool:
         """Runs one of the chunks that were read. Returns whether there was one."""
-        with self._lock:
-            if not self._ahead or self.stopping.is_set():
-                return False
-            entry = self._at_work = self._ahead.popleft()
-        command = self._attempt(entry)
-        with self._lock:
-            if self._at_work is not None:  # else the heartbeat has given it back
-                self._at_work = None
-                if not self._commits:
-                    self._commits_since = time.monotonic()
-                self._commits.append((entry, command))
+        if self.stopping.is_set():
+            return False
+        entry = self._exchange.begin()
+        if entry is None:
+            return False
+        self._exchange.end(entry, self._attempt(entry))
         return True
 
     def _attempt(self, entry: Entry) -> Command:
@@ -211,42 +185,7 @@ class Worker:
         )
         return self._chunks.quarantine(entry, str(error))
 
-    def _send(self, *, block: bool | None) -> None:
-        """Sends the commits that wait, and a read. `block` is None for commits alone."""
-        with self._lock:
-            commits, self._commits = self._commits, []
-            self._asked = (commits, block is not None)
-        commands = [command for _, command in commits]
-        shared = self._share_costs()
-        if shared:
-            commands.append(shared)
-        if block is not None:
-            commands.append(self._chunks.read(self._how_many(), block=block))
-        self._reading = bool(block)
-        try:
-            self._wire.send(commands)
-        except StoreError:
-            self._take_back()
-            raise
-
-    def _receive(self) -> None:
-        """Takes the replies to what was sent."""
-        if self._asked is None:
-            return
-        try:
-            replies = self._wire.receive()
-        except StoreError:
-            self._take_back()
-            raise
-        (commits, read), self._asked = self._asked, None
-        self._reading = False
-        try:
-            if read:
-                self._take_in(replies.pop())
-        finally:
-            self._note(commits, replies[: len(commits)])
-
-    def _share_costs(self) -> Command | None:
+    def _news(self) -> Command | None:
         """The command that tells the others what was measured: news at once, the rest seldom."""
         now = time.monotonic()
         if now < self._share_at and not self._tuning.news:
@@ -257,38 +196,6 @@ class Worker:
             return None
         flat = [word for name, cost in measured.items() for word in (name, f"{cost:.3f}")]
         return ("HSET", self._keys.costs, *flat)
-
-    def _take_back(self) -> None:
-        """The replies got lost: the commits are sent again, and fenced if they were carried out."""
-        if self._asked is not None:
-            with self._lock:
-                self._commits = self._asked[0] + self._commits
-            self._asked = None
-        self._reading = False
-
-    def _take_in(self, reply: Reply) -> None:
-        if isinstance(reply, StoreError) and ("NOGROUP" in str(reply) or "UNBLOCKED" in str(reply)):
-            log.warning("a consumer group was lost; making it again")
-            self._chunks.ensure_groups(self._wire)
-            return
-        entries = self._chunks.entries(reply)
-        with self._lock:
-            self._ahead.extend(entry for entry in entries if _place(entry) not in self._strays)
-            self._strays.clear()
-
-    def _note(self, commits: list[tuple[Entry, Command]], replies: list[Reply]) -> None:
-        failed: StoreError | None = None
-        for (entry, command), reply in zip(commits, replies, strict=True):
-            if isinstance(reply, ServerFull):
-                failed = reply
-                with self._lock:
-                    self._commits.append((entry, command))
-            elif isinstance(reply, StoreError):
-                log.error("commit of %s:%s: %s", entry.flow, entry.stage, reply)
-            elif reply == Committed.FENCED:
-                log.info("a chunk of %s:%s was taken from us", entry.flow, entry.stage)
-        if failed is not None:
-            raise failed
 
     def _how_many(self) -> int:
         slowest = max((station.entry_seconds for station in self._stations.values()), default=0.0)
@@ -302,10 +209,8 @@ class Worker:
         sys.stdout.flush()
         for attempt in range(3):
             try:
-                self._receive()
-                self._send(block=None)
-                self._receive()
-                self._give_back_ahead(self._wire)
+                self._exchange.flush()
+                self._exchange.give_back(self._wire)
                 self._fleet.leave(self._wire, self.name, self._stages)
             except StoreError as error:
                 log.warning("leaving: %s", error)
@@ -314,30 +219,10 @@ class Worker:
             else:
                 return
 
-    def _give_back_ahead(self, wire: Wire) -> None:
-        with self._lock:
-            entries = list(self._ahead)
-            self._ahead.clear()
-        try:
-            for reply in wire.exchange(self._chunks.give_back(entries)) if entries else ():
-                if isinstance(reply, StoreError):
-                    raise reply
-        except StoreError:
-            # Still ours, as far as we know; what has been given back after all will be fenced.
-            with self._lock:
-                self._ahead.extendleft(reversed(entries))
-            raise
-
     def _return_strays(self, wire: Wire) -> None:
         """Gives back what was read for us in a reply that got lost, or that lies unread."""
-        with self._lock:
-            asked = self._asked[0] if self._asked is not None else []
-            in_hand = [entry for entry, _ in (*self._commits, *asked)]
-            in_hand += [*self._ahead, *filter(None, [self._at_work])]
-        known = {_place(entry) for entry in in_hand}
-        strays = self._fleet.return_strays(wire, self.name, self._stages, known)
-        with self._lock:
-            self._strays |= strays
+        known = self._exchange.in_hand()
+        self._exchange.disown(self._fleet.return_strays(wire, self.name, self._stages, known))
 
     # The heartbeat's thread calls what follows.
 
@@ -350,28 +235,18 @@ class Worker:
 
     def help(self) -> None:
         """While a stage holds up the other thread: commits what is done, gives back the rest."""
-        with self._lock:
-            commits, self._commits = self._commits, []
-        if commits:
-            try:
-                replies = self._side_wire.exchange([command for _, command in commits])
-            except StoreError:
-                with self._lock:
-                    self._commits = commits + self._commits
-                raise
-            self._note(commits, replies)
-        self._give_back_ahead(self._side_wire)
+        self._exchange.commit_over(self._side_wire)
+        self._exchange.give_back(self._side_wire)
         self._return_strays(self._side_wire)
 
     def unblock(self) -> None:
         """Ends a blocking read, for the worker is to stop."""
-        if self._reading:
+        if self._exchange.blocking:
             self._side_wire.exchange([("CLIENT", "UNBLOCK", self._client_id)])
 
     def abandon(self) -> None:
         """Gives back what is at work as it was, and leaves the process if it can."""
-        with self._lock:
-            entry, self._at_work = self._at_work, None
+        entry = self._exchange.give_away()
         if entry is None:
             return
         self._side_wire.exchange(self._chunks.give_back([entry]))
@@ -383,10 +258,6 @@ class Worker:
         )
         if self._on_stuck is not None:
             self._on_stuck()
-
-
-def _place(entry: Entry) -> tuple[str, bytes]:
-    return f"{entry.flow}:{entry.stage}", entry.id
 
 
 def _last_first(stages: list[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
