@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import sys
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,13 @@ class Entry(dict[str, Any]):
         return value
 
 
+def is_pause(error: BaseException | None) -> bool:
+    """Whether it is a PauseFlow, or a group of nothing else, as a task group raises it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_pause, error.exceptions))
+    return isinstance(error, PauseFlow)
+
+
 class Control:
     """Of one generator: whether it is being left for a pause, and which managers are entered."""
 
@@ -58,9 +66,9 @@ class Control:
         self.entered: list[Hold] = []
 
     @property
-    def passing(self) -> type[BaseException]:
-        """What no handler of the generator may see."""
-        return BaseException if self.gone else PauseFlow
+    def passing(self) -> type[BaseException] | tuple[()]:
+        """What no handler of the generator may see: all, or nothing, of what is being raised."""
+        return BaseException if self.gone or is_pause(sys.exception()) else ()
 
     def hold(self, manager: Any) -> Hold:
         """A manager, so that it can be left on a pause."""
@@ -108,7 +116,7 @@ class Hold:
             return False  # left at the capture; what passes now is only the closing
         control.entered.remove(self)
         manager = self.manager
-        if isinstance(error, PauseFlow):
+        if is_pause(error):
             type(manager).__exit__(manager, None, None, None)
             return False
         return type(manager).__exit__(manager, kind, error, traceback)
@@ -140,7 +148,7 @@ class AsyncHold:
         traceback: TracebackType | None,
     ) -> Any:
         manager = self.manager
-        if self._control.gone or isinstance(error, PauseFlow):
+        if self._control.gone or is_pause(error):
             await type(manager).__aexit__(manager, None, None, None)
             return False
         return await type(manager).__aexit__(manager, kind, error, traceback)

@@ -12,7 +12,6 @@ from types import CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 from pauseflow.errors import NotResumable
-from pauseflow.pause import PauseFlow
 from pauseflow.resumable import entering
 from pauseflow.resumable.headers import HeaderCalls, own_of, scopes_of
 from pauseflow.resumable.liveness import live_at_points
@@ -270,7 +269,6 @@ _RUNTIME = SimpleNamespace(
         for name in ("Control", "iter", "aiter", "again", "nothing", "aagain", "anothing")
     },
     call=call,
-    Pause=PauseFlow,
 )
 
 

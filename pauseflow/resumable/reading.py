@@ -38,6 +38,7 @@ from pauseflow.resumable.steps import (
     number,
     span_of,
 )
+from pauseflow.resumable.template import place
 
 HIDDEN = "_pf"
 """How every name begins that the rewriter adds."""
@@ -94,6 +95,9 @@ class _Reader:
         self._locals = (names.binds | parameters) - names.globals
         self._globals = names.globals
         self._headers.locals = self._locals
+        # What is deleted somewhere may be unbound inside a loop over it.
+        self._targets = self._locals - names.deletes
+        _span_formatted(body)
         self._check(node, body)
         made_again = _made_again(body, parameters)
         for argument in (
@@ -235,7 +239,7 @@ class _Reader:
         self._refuse_cursed(node.iter)
         iterable = self._header(self._lifter.lift(node.iter, steps))
         body: Block = []
-        if isinstance(node.target, ast.Name) and node.target.id in self._locals:
+        if isinstance(node.target, ast.Name) and node.target.id in self._targets:
             target = node.target
         else:
             target = ast.copy_location(ast.Name(self._temporary("item"), ast.Store()), node.target)
@@ -406,6 +410,16 @@ class _Reader:
 
     def _refuse(self, node: ast.AST, reason: str, instead: str) -> NoReturn:
         raise self._refusal(node, reason, instead)
+
+
+def _span_formatted(body: list[ast.stmt]) -> None:
+    """Let what is inside an f-string stand where the string does: some Pythons tell it wrongly."""
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.JoinedStr):
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.expr):
+                        place(inner, span_of(node))
 
 
 def _walk_own(body: list[ast.stmt]) -> Iterator[ast.AST]:

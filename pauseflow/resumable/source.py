@@ -101,6 +101,8 @@ def _tokens(node: object, *, top: bool = False) -> Iterator[str]:
         for name, value in ast.iter_fields(node):
             if name in _IGNORED or value is None or value == []:
                 continue
+            if isinstance(node, ast.JoinedStr):
+                value = _joined(value)  # noqa: PLW2901 (the same field, told alike everywhere)
             if top and name == "body":
                 value = _without_docstring(value)  # noqa: PLW2901 (the same field, less one)
             yield f".{name}"
@@ -112,6 +114,19 @@ def _tokens(node: object, *, top: bool = False) -> Iterator[str]:
         yield "]"
     else:
         yield f"{type(node).__name__}:{node!r}"
+
+
+def _joined(parts: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string, with no two texts beside each other: Pythons differ in that."""
+    joined: list[ast.expr] = []
+    for part in parts:
+        if not isinstance(part, ast.Constant):
+            joined.append(part)
+        elif joined and isinstance(joined[-1], ast.Constant):
+            joined[-1] = ast.Constant(str(joined[-1].value) + str(part.value))
+        elif part.value:
+            joined.append(part)
+    return joined
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -119,6 +119,40 @@ def pausing(n: int) -> Iterator[Any]:
         LOG.append("finally")
 
 
+def test_a_group_of_pauses_is_a_pause() -> None:
+    for inside in ([PauseFlow()], [PauseFlow(), BaseExceptionGroup("deeper", [PauseFlow()])]):
+        WORLD.clear()
+        LOG.clear()
+        error = BaseExceptionGroup("tasks", inside)
+        RAISED[:] = [error]
+        it = start(raising, 1)
+        with pytest.raises(BaseExceptionGroup) as caught:
+            list(it)
+        assert LOG == []
+        assert WORLD.managers == ["+w", "-w"]
+        assert list(restore(capture(it, raised=caught.value))) == [1]
+
+
+RAISED: list[BaseException] = []
+
+
+def raising(n: int) -> Iterator[Any]:
+    try:
+        with Opened("w"):
+            raise_once()
+            yield n
+    except BaseException as error:
+        LOG.append(f"seen {error!r}")
+        raise
+    finally:
+        LOG.append("finally")
+
+
+def raise_once() -> None:
+    if RAISED:
+        raise RAISED.pop()
+
+
 def test_a_handler_of_everything_does_not_see_the_letting_go() -> None:
     it = start(pausing, 3)
     next(it)

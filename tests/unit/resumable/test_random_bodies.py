@@ -171,7 +171,7 @@ def function_of(source: str) -> Any:
     return scope["generated"]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(bodies(), st.integers(0, 3))
 def test_any_body_stopped_anywhere_gives_what_the_plain_one_gives(source: str, n: int) -> None:
     note(source)

@@ -62,6 +62,20 @@ def formatted(n):
     yield f"{n}: {(yield ask())!r:>10} {n + 1}"
 
 
+@case(3)
+def formatted_over_lines(n):
+    for i in range(n):
+        before = i
+        yield f"""
+            {before}
+            {tick(i)} and {n:>{before + 2}}
+        """
+        yield (
+            f"{tick(i)}"
+            f"and {before}"
+        )  # fmt: skip
+
+
 @case(2)
 def walrus(n):
     while (answer := (yield ask())) and n:

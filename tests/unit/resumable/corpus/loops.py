@@ -218,6 +218,20 @@ def deleted(n):
 
 
 @case(3)
+def target_deleted(n):
+    for i in range(n):
+        yield i
+        del i
+        bound = True
+        yield "deleted"
+        try:
+            tick(i)
+        except UnboundLocalError:
+            bound = False
+        yield bound
+
+
+@case(3)
 def forever(n):
     while True:
         for i in range(n):
