@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pauseflow.errors import StoreError
@@ -73,7 +75,7 @@ class Fleet:
             about = self._about(wire, name)
             found.append(
                 WorkerInfo(
-                    name.decode(),
+                    name.decode("utf-8", "replace"),
                     str(about.get("label", "")),
                     (float(ends) - now) / 1000,
                     tuple(about.get("stages", ())),
@@ -85,7 +87,7 @@ class Fleet:
         """The workers whose lease has ended and whose work has not been put back yet."""
         now = self._now(wire)
         names = wire.call(("ZRANGEBYSCORE", self._keys.leases, "-inf", now, "LIMIT", 0, 100))
-        return [name.decode() for name in names]
+        return _texts(names)
 
     def reclaim(self, wire: Wire, worker: str) -> int:
         """Puts a dead worker's work back. Returns how many chunks; 0 if it lives after all."""
@@ -138,7 +140,7 @@ class Fleet:
 
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
         """Consumers without a lease, lost in a failover, say: pairs of stage and worker."""
-        known = {name.decode() for name in wire.call(("ZRANGE", self._keys.leases, 0, -1))}
+        known = set(_texts(wire.call(("ZRANGE", self._keys.leases, 0, -1))))
         abouts = wire.call(("HVALS", self._keys.workers))
         stages = sorted({stage for about in abouts for stage in _parse(about).get("stages", ())})
         replies = wire.exchange(
@@ -149,9 +151,8 @@ class Fleet:
             if isinstance(reply, StoreError):
                 continue
             for flat in reply:
-                name = dict(zip(flat[::2], flat[1::2], strict=True))[b"name"].decode()
-                if name not in known:
-                    found.append((stage, name))
+                names = _texts([dict(zip(flat[::2], flat[1::2], strict=True))[b"name"]])
+                found += [(stage, name) for name in names if name not in known]
         return found
 
     def reclaim_orphan(self, wire: Wire, stage: str, worker: str) -> int:
@@ -201,4 +202,16 @@ def _parse(about: bytes | None) -> dict[str, list[str]]:
         found = json.loads(about or b"{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    stages = found.get("stages", []) if isinstance(found, dict) else None
+    if not isinstance(stages, list) or not all(isinstance(stage, str) for stage in stages):
+        return {}
+    return dict(found)
+
+
+def _texts(names: Iterable[bytes]) -> list[str]:
+    """The names without those that no worker of ours can have."""
+    found = []
+    for name in names:
+        with suppress(UnicodeDecodeError):
+            found.append(name.decode())
+    return found

@@ -48,7 +48,7 @@ class Upkeep:
         )
         wakes: list[Command] = []
         for timer in due:
-            words = timer.decode().split(" ")
+            words = timer.decode("utf-8", "replace").split(" ")
             if len(words) != 3:
                 wakes.append(("ZREM", self._keys.timers, timer))
                 continue
@@ -70,7 +70,7 @@ class Upkeep:
         )
         drops: list[Command] = []
         for run_id in old:
-            run = self._keys.run(run_id.decode())
+            run = self._keys.run(run_id.decode("utf-8", "replace"))
             drops += [
                 ("UNLINK", run.base, run.results, run.parked, run.room),
                 ("ZREM", self._keys.runs, run_id),

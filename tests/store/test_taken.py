@@ -103,9 +103,11 @@ def test_a_slow_reader_is_told_when_a_quick_one_was_ahead_of_it(client, hands):
 
 def test_reading_an_expired_run_is_no_error_to_the_books(client, hands, wire):
     work(hands)
-    page = client._runs.results("r", b"0", block_ms=None)
+    reader = client._runs.results("r")
+    page, _ = reader.first()
     wire.call(("DEL", hands.keys.run("r").base))
-    client._runs.taken("r", page)
+    reader.take(page)
+    reader.finish()
     assert wire.call(("EXISTS", hands.keys.run("r").base)) == 0
     wire.call(("FLUSHALL",))
 

@@ -3,7 +3,7 @@
 -- KEYS: timers run parked stream
 -- ARGV: timer field books_field why
 --   timer: its name among the timers; field: the continuation's name in the parked hash; why: only wake it if it is parked for this reason ('' any)
--- RETURNS: 1 woken | 0 it was not parked (any more), or for another reason
+-- RETURNS: 1 woken | 0 it was not parked (any more), or for another reason, or is damaged
 -- @include books
 
 local text = redis.call('HGET', parked, field)
@@ -12,6 +12,11 @@ if not text then
   return 0
 end
 local reason, note_length, at = string.match(text, '^(%a+) %d+ %d+ (%d+)\n()')
+if not reason then
+  -- not ours or damaged: it stays for a person to look at, but no timer comes back to it
+  redis.call('ZREM', timers, timer)
+  return 0
+end
 if why ~= '' and why ~= reason then
   return 0
 end
