@@ -53,6 +53,9 @@ class Station:
         self._leaf = all(outlet.target is None for outlet in self._outlets)
         self._tuning = tuning
         self._runner = runner_for(stage, graph.name)
+        self._next = [graph[each.target] for each in self._outlets if each.target is not None]
+        self._room_version = -1
+        self._room_known = 0
         self._max_outputs = 64
         self._stride = 1
         self._emitted = 0
@@ -68,7 +71,16 @@ class Station:
         """The budget for a slice of this chunk."""
         if envelope.crashes >= CRASHES_ALONE:
             return Budget(0.0, max_outputs=1, stride=1)
-        return Budget(SLICE_SECONDS, max_outputs=self._max_outputs, stride=self._stride)
+        most = min(self._max_outputs, self._room())
+        return Budget(SLICE_SECONDS, max_outputs=most, stride=self._stride)
+
+    def _room(self) -> int:
+        """The most that a slice may emit: not more than the next stage's backlog is meant for."""
+        if self._room_version != self._tuning.version:
+            self._room_version = self._tuning.version
+            limits = [self._tuning.limit(self._flow, stage) for stage in self._next]
+            self._room_known = min(limits, default=8 * CHUNK_RECORDS)
+        return self._room_known
 
     def run(self, envelope: Envelope, budget: Budget) -> Result:
         """Runs a slice of a chunk.

@@ -1,0 +1,467 @@
+"""Whole runs through stepped workers on fakeredis: meaning, order, pauses, failures."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pauseflow import Flow, PauseFlow, codec, current
+from pauseflow.client import RunState
+from pauseflow.errors import RunFailed, ServerUnreachable
+from pauseflow.store.envelope import Envelope
+from pauseflow.store.tuning import Tuning, read_costs
+from pauseflow_workers.station import Station
+from pauseflow_workers.worker import Worker
+from support.cluster import Cluster
+from support.faults import Faults, ShakyServer
+from support.hands import FixedTuning
+
+DONE = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_done():
+    DONE.clear()
+
+
+def run(server, flow, value, *, workers=1, far=0.0):
+    with Cluster(server, flow, workers=workers) as cluster:
+        cluster.client.submit(flow, value, run_id="local")
+        return cluster.finish(far=far)
+
+
+def line(*stages):
+    flow = Flow("f")
+    handle = flow
+    for kind, fn, *options in stages:
+        handle = getattr(handle, kind)(fn, **dict(*options))
+    return flow
+
+
+def spread(n):
+    yield from range(n)
+
+
+def inc(x):
+    return x + 1
+
+
+# meaning
+
+
+def test_two_workers_share_one_run(fake, monkeypatch):
+    monkeypatch.setattr("pauseflow_workers.worker.Tuning", lambda: FixedTuning(window=8))
+    flow = line(("branch", spread), ("map", lambda x: (x, DONE.append(x))[0], {"name": "who"}))
+    with Cluster(fake, flow, workers=2) as cluster:
+        cluster.client.submit(flow, 200, run_id="local")
+        shares = [0, 0]
+        while cluster.client.run("local").state is not RunState.DONE:
+            for number, worker in enumerate(cluster.workers):
+                shares[number] += cluster.step(worker)
+        assert min(shares) > 10
+        assert list(cluster.client.results("local")) == list(range(200))
+    assert sorted(DONE) == list(range(200))
+
+
+def test_workers_of_single_stages_work_together(fake):
+    flow = line(("branch", spread), ("map", inc))
+    with Cluster(fake, flow, workers=0) as cluster:
+        first, second = cluster.hire(stages=["spread"]), cluster.hire(stages=["inc"])
+        cluster.client.submit(flow, 3, run_id="local")
+        assert second.run_once() == 0
+        assert first.run_once() == 1
+        assert second.run_once() >= 1
+        assert cluster.finish() == [1, 2, 3]
+
+
+def test_a_filter_that_drops_everything_and_a_branch_that_emits_nothing_end(fake):
+    assert run(fake, line(("branch", spread), ("filter", lambda _: False, {"name": "no"})), 5) == []
+    with Cluster(fake, line(("branch", spread), ("map", inc))) as cluster:
+        cluster.client.submit(cluster.flows[0], 0, run_id="empty")
+        assert cluster.finish("empty") == []
+
+
+def test_finished_comes_after_all_that_descends_from_the_record(fake):
+    def inner(n):
+        yield from "ab"[:n]
+
+    flow = Flow("f")
+    flow.branch(spread, finished=lambda n: DONE.append(("spread", n))).branch(
+        inner, finished=lambda n: DONE.append(("inner", n))
+    ).each(DONE.append, name="see")
+    assert run(fake, flow, 3, workers=2) == []
+    assert [entry for entry in DONE if isinstance(entry, str)] == ["a", "a", "b"]
+    ends = [entry for entry in DONE if not isinstance(entry, str)]
+    assert ends == [("inner", 0), ("inner", 1), ("inner", 2), ("spread", 3)]
+    assert DONE.index(("inner", 1)) > DONE.index("a")
+    assert DONE.index(("inner", 2)) > DONE.index("b")
+
+
+def test_a_long_branch_keeps_redis_small(fake, monkeypatch):
+    tuning = {"target": 10, "window": 2, "limit": 50}
+    monkeypatch.setattr("pauseflow_workers.worker.Tuning", lambda: FixedTuning(**tuning))
+    flow = line(("branch", spread), ("map", inc), ("filter", lambda _: False, {"name": "sink"}))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5000, run_id="local")
+        sizes = set()
+        while cluster.client.run("local").state is not RunState.DONE:
+            cluster.step(cluster.workers[0])
+            waiting = [stage.backlog + stage.held for stage in cluster.client.run("local").stages]
+            sizes.add(max(waiting))
+            assert len(cluster.wire.call(("KEYS", "*"))) < 20
+        assert max(sizes) <= 2 * 50
+        assert cluster.client.run("local").stages[1].done == 5000
+
+
+def test_what_a_stage_is_told_of_itself_is_the_same_wherever_chunks_were_cut(fake, monkeypatch):
+    monkeypatch.setattr("pauseflow_workers.worker.Tuning", lambda: FixedTuning(target=3, piece=2))
+    flow = line(("branch", spread), ("map", lambda _: current().key, {"name": "key"}))
+    assert run(fake, flow, 7) == [f"local:key:{number}" for number in range(7)]
+
+
+# pauses
+
+
+def test_a_pause_without_a_time_goes_on_at_once(fake):
+    def twice(x):
+        DONE.append(x)
+        if len(DONE) < 3:
+            raise PauseFlow
+        return x
+
+    assert run(fake, line(("map", twice)), 7) == [7]
+    assert DONE == [7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    "pause",
+    [
+        lambda: PauseFlow(after=60),
+        lambda: PauseFlow(after=timedelta(minutes=1)),
+        lambda: PauseFlow(at=datetime.now(UTC) + timedelta(minutes=1)),
+    ],
+)
+def test_a_parked_run_holds_nothing_and_shows_why(fake, pause):
+    def wait(x):
+        DONE.append(x)
+        if len(DONE) == 1:
+            raise pause()
+        return x
+
+    flow = line(("map", wait))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 7, run_id="local")
+        cluster.settle()
+        stream = cluster.keys.stream("f", "wait")
+        assert cluster.wire.call(("XLEN", stream)) == 0
+        assert cluster.wire.call(("XPENDING", stream, "workers"))[0] == 0
+        (parked,) = cluster.client.run("local").parked
+        assert (parked.stage, parked.key, parked.why) == ("wait", "local:wait:0", "pause")
+        assert DONE == [7]
+        assert cluster.finish(far=61) == [7]
+
+
+def test_a_pause_whose_time_has_passed_goes_on_at_once(fake):
+    def late(x):
+        DONE.append(x)
+        if len(DONE) == 1:
+            raise PauseFlow(at=datetime(2000, 1, 1, tzinfo=UTC))
+        return x
+
+    assert run(fake, line(("map", late)), 7) == [7]
+
+
+def test_in_an_ordered_stage_what_comes_after_waits(fake):
+    def nap(x):
+        DONE.append(x)
+        if x == 1 and DONE.count(1) == 1:
+            raise PauseFlow(after=60)
+        return x
+
+    flow = line(("branch", spread), ("map", nap))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 4, run_id="local")
+        cluster.settle()
+        assert list(cluster.client.results("local")) == [0]
+        assert cluster.finish(far=61) == [0, 1, 2, 3]
+
+
+def test_in_an_unordered_stage_the_others_go_on(fake):
+    def nap(x):
+        DONE.append(x)
+        if x % 2 and DONE.count(x) == 1:
+            raise PauseFlow(after=60 * x)
+        return x
+
+    flow = line(("branch", spread), ("map", nap, {"ordered": False}), ("map", inc))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 6, run_id="local")
+        cluster.settle()
+        assert list(cluster.client.results("local")) == [1, 3, 5]
+        assert len(cluster.client.run("local").parked) == 3
+        assert cluster.finish(far=61) == [1, 3, 5, 2, 4, 6]
+
+
+def test_unordered_records_that_pause_without_a_time_go_on_at_once(fake):
+    def nap(x):
+        DONE.append(x)
+        if DONE.count(x) == 1:
+            raise PauseFlow
+        return x
+
+    flow = line(("branch", spread), ("map", nap, {"ordered": False}))
+    assert sorted(run(fake, flow, 20)) == list(range(20))
+
+
+@pytest.mark.parametrize("options", [{"threads": 3}, {"ordered": False, "threads": 3}])
+def test_unordered_and_threaded_branches_go_on_where_they_paused(fake, options):
+    def steps(x):
+        for number in range(3):
+            DONE.append((x, number))
+            yield x * 10 + number
+            yield PauseFlow(after=5)
+
+    flow = line(("branch", spread), ("branch", steps, options))
+    results = run(fake, flow, 4, far=6)
+    expected = [x * 10 + number for x in range(4) for number in range(3)]
+    assert (results if options.get("ordered", True) else sorted(results)) == expected
+    assert sorted(DONE) == [(x, number) for x in range(4) for number in range(3)]
+
+
+def test_async_stages_run_records_at_once(fake):
+    seen = []
+
+    async def slow(x):
+        seen.append(len(seen))
+        await asyncio.sleep(0)
+        return x
+
+    flow = line(("branch", spread), ("map", slow, {"concurrency": 4}))
+    assert run(fake, flow, 12) == list(range(12))
+
+
+def test_the_worker_is_replaced_at_every_pause(fake):
+    def countdown(n):
+        while n:
+            DONE.append(n)
+            yield n
+            yield PauseFlow()
+            n -= 1
+
+    flow = line(("branch", countdown))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        for _ in range(20):
+            cluster.step(cluster.workers[0])
+            cluster.lose(cluster.workers[0])
+            cluster.bury()
+            cluster.hire()
+        assert cluster.finish() == [5, 4, 3, 2, 1]
+    assert DONE == [5, 4, 3, 2, 1]
+
+
+# failures
+
+
+def test_a_failure_halts_the_run_with_what_to_do(fake, caplog, monkeypatch):
+    monkeypatch.setattr("pauseflow.client.BLOCK_MS", 10)
+
+    def bad(x):
+        DONE.append(x)
+        if x == 2 and len(DONE) < 5:
+            raise ValueError("not today")
+        return x
+
+    flow = line(("branch", spread), ("map", bad))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 4, run_id="local")
+        cluster.settle()
+        info = cluster.client.run("local")
+        assert info.state is RunState.HALTED
+        assert info.error == "stage 'bad' failed on record local:bad:2: ValueError: not today"
+        (parked,) = info.parked
+        assert (parked.key, parked.why, parked.wake) == ("local:bad:2", "failed", None)
+        assert "ValueError: not today" in parked.note
+        assert "test_worker.py" in parked.note
+        with pytest.raises(RunFailed, match="flowctl retry local"):
+            cluster.client.wait("local", timeout=1)
+        followed = cluster.client.results("local", follow=True)
+        assert [next(followed), next(followed)] == [0, 1]
+        with pytest.raises(RunFailed, match="not today"):
+            next(followed)
+        DONE.extend("....")
+        assert cluster.client.retry("local") == 1
+        assert cluster.finish() == [0, 1, 2, 3]
+    assert "run local halts" in caplog.text
+
+
+def test_a_generator_that_failed_goes_on_where_it_was_last_written_down(fake):
+    def steps(n):
+        for number in range(n):
+            check(number)
+            yield number
+            yield PauseFlow()
+
+    def check(number):
+        DONE.append(number)
+        if number == 3 and DONE.count(3) == 1:
+            raise ValueError("once")
+
+    flow = line(("branch", steps))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        cluster.settle()
+        assert list(cluster.client.results("local")) == [0, 1, 2]
+        assert cluster.client.retry("local") == 1
+        assert cluster.finish() == [0, 1, 2, 3, 4]
+    assert DONE == [0, 1, 2, 3, 3, 4]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_output_without_an_encoding_fails_its_record_and_keeps_those_before(fake, ordered):
+    def mixed(x):
+        DONE.append(x)
+        return object() if x == 2 and DONE.count(2) < 4 else x
+
+    flow = line(("branch", spread), ("map", mixed, {"ordered": ordered}))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 4, run_id="local")
+        cluster.settle()
+        info = cluster.client.run("local")
+        assert info.state is RunState.HALTED
+        assert "local:mixed:2" in info.error
+        assert "object" in info.error
+        DONE.extend([2] * 4)
+        cluster.client.retry("local")
+        assert sorted(cluster.finish()) == [0, 1, 2, 3]
+
+
+def test_a_series_with_a_value_without_an_encoding_fails(fake):
+    flow = line(("branch", lambda _: [1, object()], {"name": "listed"}))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 4, run_id="local")
+        cluster.settle()
+        assert "local:listed:0" in cluster.client.run("local").error
+    cluster.wire.call(("FLUSHALL",))
+
+
+def test_a_record_that_takes_its_workers_down_halts_its_run_and_others_go_on(fake):
+    flow = line(("map", inc))
+    with Cluster(fake, flow, workers=0) as cluster:
+        cluster.client.submit(flow, 1, run_id="local")
+        for _ in range(3):
+            # what it reads reaches it, and then it is gone
+            doomed = cluster.hire(ShakyServer(fake, Faults(["reply"], match="XREADGROUP")))
+            cluster.step(doomed)
+            assert doomed not in cluster.workers
+            assert cluster.bury() == 1
+        cluster.hire()
+        cluster.settle()
+        assert "crashed its worker 3 times" in cluster.client.run("local").error
+        cluster.client.submit(flow, 5, run_id="fine")
+        assert cluster.finish("fine") == [6]
+        cluster.client.retry("local")
+        assert cluster.finish() == [2]
+
+
+def test_a_chunk_that_took_workers_down_is_run_one_record_at_a_time(fake):
+    flow = line(("map", inc))
+    station = Station(flow.graph, flow.graph["inc"], Tuning())
+    chunk = Envelope("r", 0, 0, 2, 3, 0, True, b"", codec.encode_items([2, 2, 2]))
+    result = station.run(chunk, station.budget(chunk))
+    assert (result.done, result.emitted) == (1, 1)
+    assert result.rest is not None
+    assert (result.rest.count, result.rest.ordinal, result.rest.crashes) == (2, 1, 0)
+    station.close()
+
+
+# connections
+
+
+def test_a_commit_whose_reply_got_lost_counts_once(fake):
+    flow = line(("branch", spread), ("map", inc))
+    for after in range(3):
+        server = ShakyServer(fake, Faults([""] * after + ["reply"], match="XREADGROUP"))
+        with Cluster(fake, flow, workers=0) as cluster:
+            worker = cluster.hire(server)
+            cluster.client.submit(flow, 5, run_id=f"r{after}")
+            for _ in range(20):
+                try:
+                    worker.run_once()
+                except ServerUnreachable as error:
+                    worker.stopping.set()  # no waiting
+                    worker._wait_after(error, 0)
+                    worker.stopping.clear()
+            assert list(cluster.client.results(f"r{after}")) == [1, 2, 3, 4, 5]
+            assert cluster.client.run(f"r{after}").state is RunState.DONE
+
+
+def test_costs_are_shared_and_nonsense_among_them_is_passed_over(fake, caplog):
+    flow = line(("branch", spread), ("map", inc))
+    with Cluster(fake, flow, workers=2) as cluster:
+        first, second = cluster.workers
+        cluster.client.submit(flow, 50, run_id="local")
+        cluster.finish()
+        assert cluster.wire.call(("HKEYS", cluster.keys.costs))
+        for nonsense in (b"x", b"", b"nan", b"inf", b"-1", b"0", b"\xff", b"1e999"):
+            cluster.wire.call(("HSET", cluster.keys.costs, "f:inc", nonsense))
+            for worker in (first, second):
+                worker.renew()
+            cluster.client._runs.learn_costs(flow.graph)
+        assert cluster.client._tuning.cost("f", "inc") is None
+        cluster.client.submit(flow, 50, run_id="again")
+        assert len(cluster.finish("again")) == 50
+
+
+def test_costs_that_are_none_are_left_out():
+    assert read_costs("abcd", [b"1.5", None, b"nan", b"7"]) == {"a": 1.5, "d": 7.0}
+
+
+def test_a_worker_says_who_it_is(fake, monkeypatch):
+    monkeypatch.setenv("DYNO", "worker.1")
+    flow = line(("map", inc))
+    one, other = (Worker(fake, "default", [(flow.graph, "inc")]) for _ in range(2))
+    assert one.label == other.label == "worker.1"
+    assert one.name != other.name
+
+
+def test_stops_before_it_has_begun(fake):
+    flow = line(("map", inc))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 1, run_id="local")
+        (worker,) = cluster.workers
+        worker.stop()
+        worker.run()
+        assert cluster.client.run("local").stages[0].done == 0
+        cluster.lose(worker)
+        cluster.hire()
+        assert cluster.finish() == [2]
+
+
+def test_a_budget_is_stopped_when_the_worker_is(fake):
+    flow = line(("branch", spread), ("map", lambda x: (worker.stop(), x)[1], {"name": "stopper"}))
+    with Cluster(fake, flow) as cluster:
+        (worker,) = cluster.workers
+        cluster.client.submit(flow, 10, run_id="local")
+        for _ in range(5):
+            worker.run_once()
+        assert cluster.client.run("local").stages[1].done <= 1
+        worker._leave()
+        cluster.lose(worker)
+        pending = cluster.wire.call(("XPENDING", cluster.keys.stream("f", "stopper"), "workers"))
+        assert pending[0] == 0
+        worker = cluster.hire()
+        worker.stop = lambda: None
+        assert cluster.finish() == list(range(10))
+
+
+def test_logs_name_the_place(fake, caplog):
+    caplog.set_level(logging.INFO)
+    flow = line(("map", inc))
+    with Cluster(fake, flow) as cluster:
+        cluster.wire.call(("XADD", cluster.keys.stream("f", "inc"), "*", "x", "y"))
+        cluster.settle()
+    assert "of stage f:inc is set aside: an entry without a chunk in it" in caplog.text
+    assert Path(__file__).name not in caplog.text
