@@ -5,6 +5,7 @@ Imports stay inside functions where they are costly, so that `flowctl --help` is
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -15,6 +16,10 @@ def main() -> None:
         from pauseflow.cli.root import flowctl  # noqa: PLC0415 - the same
 
         hold()
-        flowctl.main(prog_name="flowctl")
+        try:
+            flowctl.main(prog_name="flowctl")
+        finally:
+            # All is said and stopped: what is left is Python's own end, with nothing to interrupt.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         sys.exit(130)

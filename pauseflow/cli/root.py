@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -118,8 +117,6 @@ class Commands(click.Group):
                 traceback.print_exc()
             _say(message_of(error))
             code = code_of(error)
-        with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(int(code) if isinstance(code, int) else 0)
 
 

@@ -69,8 +69,10 @@ def _start(folder: Folder, binary: str, server_lock: int) -> int:
 
 
 def _server_ended(_signal: int, _frame: FrameType | None) -> None:
-    os.wait()
-    os._exit(0)
+    # Also called when the server is merely stopped, or goes on after it was.
+    ended, _ = os.waitpid(-1, os.WNOHANG)
+    if ended:
+        os._exit(0)
 
 
 def main() -> None:

@@ -149,6 +149,16 @@ def test_the_last_user_killed_does_not_keep_it_alive(project, user):
     until(lambda: not runs(project), "the guardian has stopped the server")
 
 
+def test_a_server_that_was_stopped_for_a_while_is_still_guarded(project, user):
+    leaver = user().joined()
+    with EmbeddedServer(project) as server:
+        pid = server_pid(server)
+    os.kill(pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGCONT)
+    leaver.kill()
+    until(lambda: not runs(project), "the guardian has stopped the server")
+
+
 def test_a_crashed_server_is_started_again_with_its_data(project):
     with EmbeddedServer(project) as server:
         with connect(server) as client:
