@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
 
 from pauseflow.errors import (
-    FeedGap,
-    NotSerializable,
     ResultsDropped,
     RunFailed,
-    RunNotOpen,
-    UnknownRun,
 )
+from pauseflow.feed import Feed
 from pauseflow.graph import Graph
 from pauseflow.store.books import ParkedInfo, ResultsInfo, RunInfo, RunState, StageInfo
-from pauseflow.store.commands import Appended
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.keys import Keys
+from pauseflow.store.results import ResultsPage
 from pauseflow.store.runs import Runs
 from pauseflow.store.server import Server
 from pauseflow.store.tuning import Tuning
@@ -39,10 +36,6 @@ __all__ = [
 ]
 
 BLOCK_MS = 2_000
-ROOM_SECONDS = 2.0
-COSTS_SECONDS = 1.0
-UNKNOWN_COSTS_SECONDS = 0.02
-APPEND_RECORDS = 2_048
 
 
 class HasGraph(Protocol):
@@ -69,7 +62,6 @@ class Client:
         self._wire = server.wire()
         self._runs = Runs(self._keys, self._wire, self._tuning)
         self._fleet = Fleet(self._keys)
-        self._costs_asked: dict[str, float] = {}
 
     @classmethod
     def connect(cls, url: str, *, namespace: str = "default") -> Client:
@@ -135,7 +127,7 @@ class Client:
         """
         run_id = run_id or _new_id()
         position = self._runs.open(flow.graph, run_id)
-        return Feed(self, flow.graph, run_id, position)
+        return Feed(self._runs, flow.graph, run_id, position)
 
     def results(self, run_id: str, *, follow: bool = False, start: int = 0) -> Iterator[object]:
         """The run's results, in order.
@@ -154,30 +146,30 @@ class Client:
             RunFailed: the run halted (`follow` only); the results before are given first.
             ResultsDropped: results at this position were read before and are gone.
         """
-        page = self._runs.first_results(run_id)
-        after, expected = b"0", start
-        waited = False
-        while True:
-            if page is None or not page.values:
-                self._raise_if_dropped(run_id, expected)
+        reader = self._runs.results(run_id)
+        page, dropped = reader.first()
+        expected, waited = start, False
+        if page is None and dropped > expected:
+            raise _dropped(run_id, expected, dropped)
+        while page is None or not page.ended:
             if page is None:
                 if not follow:
-                    return
+                    break
                 if waited:
+                    self._raise_if_dropped(run_id, expected)
                     self._raise_if_stopped(run_id)
-                waited = True
-                page = self._runs.results(run_id, after, block_ms=BLOCK_MS)
+                page, waited = reader.next(block_ms=BLOCK_MS), True
                 continue
-            if page.values:
-                if page.first > expected:
-                    raise _dropped(run_id, expected, page.first)
-                yield from islice(page.values, max(expected - page.first, 0), None)
-                expected = max(expected, page.position)
-                self._runs.taken(run_id, page)
-            if page.ended:
-                return
-            after, waited = page.upto, False
-            page = self._runs.results(run_id, after, block_ms=None)
+            yield from _from_position(run_id, page, expected)
+            expected, waited = max(expected, page.position), False
+            reader.take(page)
+            page = reader.next(block_ms=None)
+        if page is not None and page.values:
+            yield from _from_position(run_id, page, expected)
+            reader.take(page)
+        else:
+            self._raise_if_dropped(run_id, expected)
+        reader.finish()
 
     def wait(self, run_id: str, *, timeout: float | None = None) -> RunInfo:
         """Waits until the run is done.
@@ -256,133 +248,12 @@ class Client:
             )
         return info
 
-    def _append(
-        self, graph: Graph, run_id: str, position: int, values: list[object], *, close: bool
-    ) -> tuple[Appended, int]:
-        now = time.monotonic()
-        known = self._tuning.cost(graph.name, graph.root.name) is not None
-        patience = COSTS_SECONDS if known else UNKNOWN_COSTS_SECONDS
-        if values and now - self._costs_asked.get(graph.name, -patience) >= patience:
-            self._costs_asked[graph.name] = now
-            self._runs.learn_costs(graph)
-        return self._runs.append(graph, run_id, position, values, close=close)
 
-    def _wait_for_room(self, run_id: str) -> None:
-        self._runs.wait_for_room(run_id, ROOM_SECONDS)
-
-
-class Feed:
-    """The open end of a run. Made by `Client.open`.
-
-    As a context manager it closes the run's input when the block ends well; after an exception the
-    run stays open, and `Client.open` with the same id goes on.
-
-    Attributes:
-        run_id: the run.
-        position: how many records the run has taken.
-    """
-
-    def __init__(self, client: Client, graph: Graph, run_id: str, position: int) -> None:
-        self._client = client
-        self._graph = graph
-        self.run_id = run_id
-        self.position = position
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-
-    def append(self, value: object) -> int:
-        """Adds one record; waits while the run has no room. Returns the new position.
-
-        Raises:
-            NotSerializable: the record has no encoding; it is not added.
-            RunNotOpen: the run's input was closed.
-        """
-        self._put([value], close=False)
-        return self.position
-
-    def extend(
-        self, values: Iterable[object], on_progress: Callable[[int], None] | None = None
-    ) -> int:
-        """Adds records, many at a time; waits while the run has no room.
-
-        Args:
-            values: any number of records. If it raises, the records before are added first.
-            on_progress: called with the new position after each batch.
-
-        Returns:
-            The new position.
-
-        Raises:
-            NotSerializable: a record has no encoding; the records before it are added.
-            RunNotOpen: the run's input was closed.
-        """
-        source = iter(values)
-        while True:
-            batch: list[object] = []
-            try:
-                batch.extend(islice(source, APPEND_RECORDS))
-            finally:
-                # what came before an error of the source is not lost
-                if batch:
-                    self._put(batch, close=False)
-            if not batch:
-                return self.position
-            if on_progress is not None:
-                on_progress(self.position)
-
-    def close(self) -> None:
-        """Closes the run's input: it is done when what it has is done. Again, it does nothing."""
-        try:
-            self._put([], close=True)
-        except RunNotOpen:
-            return
-
-    def _put(self, values: list[object], *, close: bool) -> None:
-        while True:
-            status, taken = self._try(values, close=close)
-            match status:
-                case Appended.TAKEN:
-                    self.position = taken
-                    return
-                case Appended.NO_ROOM:
-                    self._client._wait_for_room(self.run_id)  # noqa: SLF001
-                case Appended.BEHIND:
-                    # another feeder of the same records was here, or our own append whose reply
-                    # got lost
-                    skip = taken - self.position
-                    self.position = min(taken, self.position + len(values))
-                    values = values[skip:]
-                    if not values and not close:
-                        return
-                case Appended.NO_RUN:
-                    raise UnknownRun(f"there is no run {self.run_id!r} any more")
-                case Appended.CLOSED:
-                    raise RunNotOpen(f"the input of run {self.run_id!r} is closed")
-                case Appended.GAP:
-                    raise FeedGap(
-                        f"run {self.run_id!r} has taken {taken} records, but these begin at "
-                        f"{self.position}: open it again to go on where it stands"
-                    )
-
-    def _try(self, values: list[object], *, close: bool) -> tuple[Appended, int]:
-        try:
-            return self._client._append(  # noqa: SLF001 - two halves of one thing
-                self._graph, self.run_id, self.position, values, close=close
-            )
-        except NotSerializable as error:
-            if error.index > 0:
-                self._put(values[: error.index], close=False)
-            raise
+def _from_position(run_id: str, page: ResultsPage, expected: int) -> Iterator[object]:
+    """The page's results from this position on."""
+    if page.first > expected:
+        raise _dropped(run_id, expected, page.first)
+    return islice(page.values, expected - page.first, None)
 
 
 def _dropped(run_id: str, expected: int, first: int) -> ResultsDropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pauseflow import codec
 from pauseflow.errors import (
@@ -17,37 +17,17 @@ from pauseflow.errors import (
 from pauseflow.graph import Graph
 from pauseflow.store import commands
 from pauseflow.store.books import ParkedInfo, RunInfo, moment, read_run
-from pauseflow.store.cast import Casting, cast_of_source, results_from
+from pauseflow.store.cast import Casting, results_from
 from pauseflow.store.commands import Appended, Submitted
 from pauseflow.store.envelope import ParkedChunk, piece
 from pauseflow.store.keys import Keys, valid_run_id
 from pauseflow.store.pieces import cut
+from pauseflow.store.results import ResultsReader
 from pauseflow.store.server import Wire
-from pauseflow.store.tuning import READ_BYTES, RESULTS_BYTES, Tuning, read_costs
+from pauseflow.store.tuning import RESULTS_BYTES, Tuning, read_costs
 
 READ_ENTRIES = 16
 PARKED_SHOWN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ResultsPage:
-    """Some consecutive results of a run.
-
-    Args:
-        upto: the entry that was read last; the next page begins after it.
-        first: position of the first of them among all results of the run.
-        values: the results.
-        position: of the result after the last.
-        bytes_read: how many bytes of results the run has had up to here.
-        ended: the run is done, and there are no more.
-    """
-
-    upto: bytes
-    first: int
-    values: list[object]
-    position: int
-    bytes_read: int
-    ended: bool
 
 
 class Runs:
@@ -180,6 +160,10 @@ class Runs:
         room = self._keys.run(run_id).room
         return self._wire.call(("BLPOP", room, seconds)) is not None
 
+    def knows_cost(self, graph: Graph) -> bool:
+        """Whether it is known what a record costs the flow's first stage."""
+        return self._tuning.cost(graph.name, graph.root.name) is not None
+
     def learn_costs(self, graph: Graph) -> None:
         """Asks what the flow's stages cost, to cut records into pieces of the right size."""
         names = [f"{graph.name}:{stage.name}" for stage in graph.stages]
@@ -239,64 +223,9 @@ class Runs:
         fields = dict(zip(reply[::2], reply[1::2], strict=True))
         return read_run(run_id, fields) if b"flow" in fields else None
 
-    def first_results(self, run_id: str) -> ResultsPage | None:
-        """The first results that a run has kept, if it has any yet.
-
-        Raises:
-            UnknownRun: there is no run of this id.
-        """
-        run = self._keys.run(run_id)
-        there, reply = self._wire.exchange(
-            [
-                ("EXISTS", run.base),
-                ("XREAD", "COUNT", READ_ENTRIES, "STREAMS", run.results, "0"),
-            ]
-        )
-        for each in (there, reply):
-            if isinstance(each, StoreError):
-                raise each
-        if not there:
-            raise _unknown(run_id)
-        return _page(reply[0][1]) if reply else None
-
-    def results(self, run_id: str, after: bytes, *, block_ms: int | None) -> ResultsPage | None:
-        """The next results of a run.
-
-        Args:
-            run_id: the run.
-            after: the entry that was read last; `b"0"` for the beginning.
-            block_ms: how long to wait for some; None not to wait.
-
-        Returns:
-            None if there are none (yet).
-        """
-        stream = self._keys.run(run_id).results
-        block = () if block_ms is None else ("BLOCK", block_ms)
-        reply = self._wire.call(("XREAD", "COUNT", READ_ENTRIES, *block, "STREAMS", stream, after))
-        return _page(reply[0][1]) if reply else None
-
-    def taken(self, run_id: str, page: ResultsPage) -> None:
-        """Tells the run that a page was read, so that it may drop it when it needs the room."""
-        run = self._keys.run(run_id)
-        flow, sources = self._wire.call(("HMGET", run.base, "flow", "results_from"))
-        for source in sources.decode().split(" ") if sources else ():
-            cast = cast_of_source(self._keys, flow.decode(), source)
-            self._wire.call(
-                commands.taken(
-                    run.base,
-                    run.results,
-                    cast.keys(run),
-                    run_id,
-                    page.upto,
-                    page.position,
-                    page.bytes_read,
-                    RESULTS_BYTES,
-                    READ_BYTES,
-                    len(cast.streams),
-                    cast.size,
-                    cast.arguments,
-                )
-            )
+    def results(self, run_id: str) -> ResultsReader:
+        """A reader of the run's results, from their beginning."""
+        return ResultsReader(self._keys, self._wire, run_id)
 
     def parked_fields(self, run_id: str) -> Iterator[tuple[str, ParkedChunk]]:
         """Every parked continuation of a run: its name in the parked hash, and itself."""
@@ -360,22 +289,6 @@ class Runs:
 
 def _unknown(run_id: str) -> UnknownRun:
     return UnknownRun(f"there is no run {run_id!r}: it was never submitted, or it has expired")
-
-
-def _page(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
-    values: list[object] = []
-    first, position, total, ended = -1, 0, 0, False
-    for _, fields in entries:
-        if fields[0] == b"end":
-            ended = True
-            continue
-        header, _, items = fields[1].partition(b"\n")
-        begins, count, total = map(int, header.split(b" "))
-        if first < 0:
-            first = begins
-        position = begins + count
-        values += codec.decode_items(count, items)
-    return ResultsPage(entries[-1][0], max(first, 0), values, position, total, ended)
 
 
 def _parked(run_id: str, flat: Sequence[bytes]) -> Iterator[ParkedInfo]:

@@ -12,7 +12,7 @@ CHUNK_MICROSECONDS = 5_000
 run of one
 record, waiting behind a window of them, does not notice."""
 
-CHUNK_RECORDS = 2_048
+CHUNK_RECORDS = 4_096
 CHUNK_BYTES = 262_144
 
 WINDOW = 8

@@ -193,7 +193,8 @@ class Scene:
                 "pauseflow.store.runs.RESULTS_BYTES": room,
                 "pauseflow.store.chunks.RESULTS_BYTES": room,
                 "pauseflow.store.books.RESULTS_BYTES": room,
-                "pauseflow.store.runs.READ_BYTES": room // 2,
+                "pauseflow.store.results.READ_BYTES": room // 2,
+                "pauseflow.store.results.RESULTS_BYTES": room,
             }.items():
                 stack.enter_context(patch(name, value))
             stack.enter_context(patch.object(Cuts, "sizes", sizes))

@@ -24,7 +24,7 @@ from pauseflow.store.server import Reply, Wire
 COMMITS_TOGETHER = 16
 """Commits that share a round trip, when there are so many."""
 
-COMMIT_SECONDS = 0.01
+COMMIT_SECONDS = 0.001
 """How long a commit may wait for others to share its round trip."""
 
 SENDS_AHEAD = 4
