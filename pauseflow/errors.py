@@ -157,19 +157,24 @@ class CaptureError(FrameError):
         file: the function's source file.
         line: the line where the frame stands.
         reason: what the codec said.
+        instead: what to do about it; by default, the ways out for a value without an encoding.
     """
 
-    def __init__(self, local: str, type_name: str, *, file: str, line: int, reason: str) -> None:
+    def __init__(
+        self, local: str, type_name: str, *, file: str, line: int, reason: str, instead: str = ""
+    ) -> None:
         self.local = local
         self.type_name = type_name
         self.file = file
         self.line = line
         self.reason = reason
+        ways_out = instead or (
+            "Don't hold it across the pause (open it in a `with` block, or `del` it before), "
+            "register its class with @pauseflow.register, or wrap an iterator in replayable(...)"
+        )
         super().__init__(
             f"{file}:{line}: paused here, but the local {local!r} ({type_name}) can't be written "
-            f"down: {reason}. Don't hold it across the pause (open it in a `with` block, or `del` "
-            f"it before), register its class with @pauseflow.register, or wrap an iterator in "
-            f"replayable(...)"
+            f"down: {reason}. {ways_out}"
         )
 
 

@@ -112,11 +112,11 @@ class Hold:
         traceback: TracebackType | None,
     ) -> Any:
         control = self._control
-        if control.gone and self not in control.entered:
+        if self not in control.entered:
             return False  # left at the capture; what passes now is only the closing
         control.entered.remove(self)
         manager = self.manager
-        if is_pause(error):
+        if control.gone or is_pause(error):
             type(manager).__exit__(manager, None, None, None)
             return False
         return type(manager).__exit__(manager, kind, error, traceback)

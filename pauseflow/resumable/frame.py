@@ -242,12 +242,16 @@ def _why(error: Exception) -> str:
 
 
 def _leave(standings: list[Standing]) -> None:
-    """Leave the `with` blocks of generators that were captured, the innermost first."""
-    controls = [standing.control for standing in standings if standing.control is not None]
-    for control in controls:
-        control.gone = True
-    for control in reversed(controls):
-        control.leave()
+    """Leave the `with` blocks of generators that were captured, the innermost first.
+
+    An asynchronous one leaves all of its own, in their order, while it is closed.
+    """
+    for standing in standings:
+        if standing.control is not None:
+            standing.control.gone = True
+    for standing in reversed(standings):
+        if standing.control is not None and not standing.resumable.is_async:
+            standing.control.leave()
 
 
 def restore(frame: Frame, value: object = None, *, error: BaseException | None = None) -> Any:

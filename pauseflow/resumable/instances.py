@@ -43,6 +43,8 @@ def parts_of(value: Any) -> list[Any]:
     """What an object holds in its attributes."""
     if dataclasses.is_dataclass(value):
         return [getattr(value, part.name, None) for part in dataclasses.fields(value)]
+    if isinstance(value, tuple | list | set):  # of a class of its own
+        return list(value)
     return list(vars(value).values()) if hasattr(value, "__dict__") else []
 
 

@@ -81,7 +81,10 @@ class Places:
         """Without columns (`python -X no_debug_ranges`): if there is but one statement there."""
         inside = [p for p in self._places if p.span.line <= line <= p.span.end_line]
         found = [p for p in inside if p.span.line == line] or inside[:1]
-        return found[0] if len({(place.point, place.after) for place in found}) == 1 else None
+        if len({(place.point, place.after) for place in found}) == 1:
+            return found[0]
+        reason = "on a line with several statements, and Python was started without columns"
+        return Place(Span(line, 0, line, 0), refused=reason)
 
 
 def _places_of(step: Step) -> list[Place]:  # noqa: PLR0911 (one branch a kind of node reads best in one place)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from pauseflow.errors import NotResumable
+from pauseflow.resumable.bindings import inner_reads, made_again, walk_own
+from pauseflow.resumable.checks import HIDDEN, check_body, check_with
 from pauseflow.resumable.headers import HeaderCalls
 from pauseflow.resumable.lifting import YIELDS, Lifter, has_yield
 from pauseflow.resumable.scope import (
-    INNER_SCOPES,
-    binds,
     mangle,
     names_of,
     parameter_names,
-    reads,
 )
 from pauseflow.resumable.source import Source
 from pauseflow.resumable.steps import (
@@ -39,11 +37,6 @@ from pauseflow.resumable.steps import (
     span_of,
 )
 from pauseflow.resumable.template import place
-
-HIDDEN = "_pf"
-"""How every name begins that the rewriter adds."""
-
-_SEES_LOCALS = {"locals", "vars", "eval", "exec", "dir"}
 
 
 @dataclass(slots=True)
@@ -98,8 +91,8 @@ class _Reader:
         # What is deleted somewhere may be unbound inside a loop over it.
         self._targets = self._locals - names.deletes
         _span_formatted(body)
-        self._check(node, body)
-        made_again = _made_again(body, parameters)
+        check_body(body, self._locals, self._refusal)
+        again = made_again(body, parameters)
         for argument in (
             *arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs,
             *filter(None, (arguments.vararg, arguments.kwarg)),
@@ -114,8 +107,8 @@ class _Reader:
             arguments=arguments,
             parameters=_in_order(arguments),
             locals=self._locals | self._hidden,
-            made_again=made_again,
-            inner_reads=_inner_reads(body),
+            made_again=again,
+            inner_reads=inner_reads(body),
         )
 
     # -- statements
@@ -259,25 +252,10 @@ class _Reader:
         if has_yield(item.context_expr, item.optional_vars):
             self._refuse_place(item.context_expr, "the header of a `with`")
         inner: list[ast.AST] = [*rest, *node.body]
-        self._check_with(item, inner)
+        check_with(item, inner, self._locals, self._refusal)
         body: Block = [self._with(node, rest)] if rest else self._block(node.body)
         is_async = isinstance(node, ast.AsyncWith)
         return Within(span_of(node), item.context_expr, item.optional_vars, body, is_async)
-
-    def _check_with(self, item: ast.withitem, body: list[ast.AST]) -> None:
-        rebound = names_of(body).binds
-        for name in sorted(binds(item.optional_vars) & rebound):
-            self._refuse(
-                item.context_expr,
-                f"{name!r}, which this `with` binds, is bound again inside it",
-                "Use another name there: on resume the `with` is entered, and binds it, anew.",
-            )
-        for name in sorted(reads(item.context_expr) & self._locals & rebound):
-            self._refuse(
-                item.context_expr,
-                f"{name!r}, which this `with` is entered with, is bound again inside it",
-                "Use another name inside: on resume the `with` is entered again.",
-            )
 
     def _try(self, node: ast.Try) -> Step:
         if node.finalbody:
@@ -343,49 +321,6 @@ class _Reader:
 
     # -- refusals
 
-    def _check(self, function: ast.AST, body: list[ast.stmt]) -> None:
-        for node in _walk_own(body):
-            match node:
-                case ast.Call(func=ast.Name(id=name)) if (
-                    name in _SEES_LOCALS and name not in self._locals and not _given(node)
-                ):
-                    self._refuse(
-                        node, f"`{name}()`, which sees the local variables", "Name what you need."
-                    )
-                case ast.Nonlocal(names=names):
-                    self._refuse(
-                        node,
-                        f"`nonlocal {', '.join(names)}`: it is not part of the frame",
-                        "Keep it in a local of the generator, or yield it.",
-                    )
-                case ast.Name(id=name) | ast.arg(arg=name) if name.startswith(HIDDEN):
-                    self._refuse(node, f"the name {name!r}", f"Names in {HIDDEN} are taken.")
-        self._check_closures(body)
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            raise TypeError(type(function).__name__)
-
-    def _check_closures(self, body: list[ast.stmt]) -> None:
-        """An inner function may change a local only if it is called, and goes nowhere else."""
-        called = {id(node.func) for node in _walk_own(body) if isinstance(node, ast.Call)}
-        for node in _walk_own(body):
-            if not isinstance(node, INNER_SCOPES):
-                continue
-            written = names_of([node]).written_inside & self._locals
-            name = getattr(node, "name", "a lambda")
-            escapes = isinstance(node, ast.Lambda | ast.ClassDef) or any(
-                isinstance(use, ast.Name)
-                and use.id == name
-                and isinstance(use.ctx, ast.Load)
-                and id(use) not in called
-                for use in _walk_own(body)
-            )
-            if written and escapes:
-                self._refuse(
-                    node,
-                    f"{name!r} changes {', '.join(sorted(written))} and is handed on",
-                    "Only call it here, or keep that state in an object or a list.",
-                )
-
     def _refuse_cursed(self, node: ast.expr) -> None:
         if self._cursed and has_yield(node):
             self._refuse(
@@ -422,102 +357,20 @@ def _span_formatted(body: list[ast.stmt]) -> None:
                         place(inner, span_of(node))
 
 
-def _walk_own(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Every node of this function, without the insides of the functions in it."""
-    waiting: list[ast.AST] = list(reversed(body))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, INNER_SCOPES):
-            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
 def _own_yields(node: ast.AST) -> list[ast.Yield | ast.YieldFrom]:
-    return [n for n in _walk_own([node]) if isinstance(n, YIELDS)]  # type: ignore[list-item]  # walks any node
+    return [n for n in walk_own([node]) if isinstance(n, YIELDS)]  # type: ignore[list-item]  # walks any node
 
 
 def _first_yield(node: ast.AST) -> ast.AST:
     if not has_yield(node):
         return node
-    for child in _walk_own([node]):  # type: ignore[list-item]  # walks any node
+    for child in walk_own([node]):  # type: ignore[list-item]  # walks any node
         if isinstance(child, YIELDS):
             return child
     return node
-
-
-def _given(call: ast.Call) -> bool:
-    """`vars(x)`, `dir(x)` and `eval(text, globals)` do not look at the locals."""
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    return len(call.args) >= (2 if name in {"eval", "exec"} else 1) and name != "locals"
 
 
 def _in_order(arguments: ast.arguments) -> list[str]:
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     rest = [extra for extra in (arguments.vararg, arguments.kwarg) if extra]
     return [argument.arg for argument in (*named, *rest)]
-
-
-def _bindings(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
-    """Every place where a local name is bound."""
-    for node in _walk_own(body):
-        for name in _bound_here(node):
-            yield name, node
-
-
-def _bound_here(node: ast.AST) -> list[str]:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            return [name]
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-            return [name]
-        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            return [name]
-        case ast.alias():
-            return [node.asname or node.name.partition(".")[0]]
-    return []
-
-
-def _made_again(body: list[ast.stmt], parameters: set[str]) -> dict[str, ast.stmt]:
-    counts: dict[str, int] = {}
-    for name, _ in _bindings(body):
-        counts[name] = counts.get(name, 0) + 1
-    once = {name for name, count in counts.items() if count == 1} - parameters
-    found: dict[str, ast.stmt] = {}
-    for node in _walk_own(body):
-        match node:
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                for alias in aliases:
-                    name = alias.asname or alias.name.partition(".")[0]
-                    if name in once:
-                        found[name] = _importing(node, alias)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name in once:
-                defaults = [d for d in (*node.args.defaults, *node.args.kw_defaults) if d]
-                if not node.decorator_list and all(isinstance(d, ast.Constant) for d in defaults):
-                    found[name] = node
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as function) if (
-                name in once and all(isinstance(d, ast.Constant) for d in function.args.defaults)
-            ):
-                found[name] = node
-    return found
-
-
-def _importing(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
-    if isinstance(node, ast.Import):
-        return ast.copy_location(ast.Import([alias]), node)
-    return ast.copy_location(ast.ImportFrom(node.module, [alias], node.level), node)
-
-
-def _inner_reads(body: list[ast.stmt]) -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
-    for node in _walk_own(body):
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                found[name] = found.get(name, frozenset()) | frozenset(names_of([node]).reads)
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
-                found[name] = found.get(name, frozenset()) | reads(node.value)
-    return found
-
-
-Resolve = Callable[[ast.expr], object]

@@ -10,8 +10,7 @@ from types import FunctionType, GeneratorType
 from typing import Any, Final, Literal
 
 from pauseflow import codec
-from pauseflow.errors import CaptureError, CodecError, ForeignFrame, MalformedData, NotResumable
-from pauseflow.pause import PauseFlow
+from pauseflow.errors import CaptureError, CodecError, ForeignFrame, NotResumable
 from pauseflow.resumable import iterators
 from pauseflow.resumable.awaited import Awaited
 from pauseflow.resumable.entering import Entry
@@ -27,8 +26,9 @@ from pauseflow.resumable.packing import GENERATORS, Packer
 from pauseflow.resumable.prepared import BY_CODE, Resumable, name_of, prepare
 from pauseflow.resumable.reach import Reach
 from pauseflow.resumable.replay import Replaying, ReplayingAsync
+from pauseflow.resumable.showing import told_locals
 from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
-from pauseflow.resumable.standing import Ends, code_of, shown
+from pauseflow.resumable.standing import Ends, code_of
 from pauseflow.resumable.unpacking import malformed
 
 Kind = Literal["generator", "async generator", "iterator class", "function", "replay"]
@@ -319,20 +319,9 @@ class Series:
             return FrameView(self.name, "?", file, 0, note=f"the frame can't be read: {error}")
         other = read.fingerprint != self.fingerprint
         note = f"made by other code; this code is {self.fingerprint}" if other else ""
-        shown_locals = {shown(n): _short(v) for n, v in read.locals.items() if n}
-        return FrameView(read.function, read.fingerprint, file, read.line, shown_locals, note)
+        told = told_locals(read)
+        return FrameView(read.function, read.fingerprint, file, read.line, told, note)
 
 
 def _iterates(kind: type) -> bool:
     return any(hasattr(kind, name) for name in ("__iter__", "__next__", "__aiter__", "__anext__"))
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 (a user's __repr__ may raise anything)
-        return f"<no repr: {type(error).__name__}>"
-    return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-__all__ = ["FrameView", "MalformedData", "PauseFlow", "Series"]

@@ -150,7 +150,7 @@ def _ended(resumable: Resumable, traceback: TracebackType) -> Standing:
     scope = frame.f_locals
     place = resumable.places.of(frame.f_code, traceback.tb_lasti)
     inner = traceback.tb_next
-    refused = "at no statement of its own"
+    refused = "where no statement of its own is"
     if inner is not None and inner.tb_frame.f_code in LEAVING:
         refused = "while a `with` block is left"
     elif place is not None:
@@ -162,6 +162,7 @@ def _ended(resumable: Resumable, traceback: TracebackType) -> Standing:
             file=resumable.file,
             line=traceback.tb_lineno,
             reason=f"it paused {refused}",
+            instead="Let it pause in a statement before or after that",
         )
     point = place.point
     if place.after and inner is None:

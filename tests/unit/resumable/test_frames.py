@@ -406,6 +406,32 @@ def test_async_managers_are_left_while_it_is_closed() -> None:
     asyncio.run(run())
 
 
+def test_async_generators_leave_all_their_blocks_in_order() -> None:
+    async def run() -> None:
+        it: Any = start(async_mixed, 1)
+        assert await anext(it) == 1
+        capture(it)
+        assert "-" not in "".join(WORLD.managers)
+        await it.aclose()
+        assert WORLD.managers == [
+            "+outer",
+            "+inner",
+            "+innermost",
+            "-innermost",
+            "-inner",
+            "-outer",
+        ]
+
+    asyncio.run(run())
+
+
+async def async_mixed(n: int) -> Any:
+    with Opened("outer"):
+        async with Opened("inner"):
+            with Opened("innermost"):
+                yield n
+
+
 async def async_managed(n: int) -> Any:
     async with Opened("w"):
         for i in range(n):

@@ -194,8 +194,27 @@ def test_describe_shows_where_it_stands() -> None:
     assert view.line == ask.__code__.co_firstlineno + 1
     assert view.locals == {"n": "7"}
     assert view.note == ""
+    sharing = Series(shares)
+    it = sharing.open(2)
+    next(it)
+    view = sharing.describe(sharing.capture(it, emitted=1))
+    assert view.locals["rows"] == "[[0], [0]]"
+    assert view.locals["inner"].endswith(
+        f":letters, at line {letters.__code__.co_firstlineno + 2}>"
+    )
+    assert view.locals["the iterator of the loop or `yield from`"].startswith("<range iterator")
     other = Series(letters).describe(codec.encode(["?"]))
     assert "can't be read" in other.note
+
+
+def shares(n: int) -> Iterator[Any]:
+    row = [0]
+    rows = [row, row]
+    inner = letters(n)
+    next(inner)
+    for _ in range(n):
+        yield rows
+        yield next(inner), row
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from corpus import (  # noqa: F401 (importing them fills CASES)
     loops,
     managers,
     matching,
+    mixed,
     objects,
     pauses,
     trying,
