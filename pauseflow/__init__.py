@@ -1,35 +1,35 @@
 """pauseflow: data flows whose stages pause anywhere and go on on any worker."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from pauseflow.codec import register
-from pauseflow.context import Context, current
-from pauseflow.errors import (
-    AppError,
-    CodecError,
-    FlowDefinitionError,
-    FrameError,
-    MalformedData,
-    NotResumable,
-    NotSerializable,
-    OutsideStage,
-    PauseflowError,
-    ResultsDropped,
-    RunConflict,
-    RunFailed,
-    RunNotOpen,
-    ServerFull,
-    ServerRefused,
-    ServerUnreachable,
-    StageFailed,
-    StoreError,
-    UnknownRun,
-)
-from pauseflow.flow import End, Flow, ReplayWarning, Stream
-from pauseflow.pause import PauseFlow
 
 if TYPE_CHECKING:
     from pauseflow.client import Client, Feed, RunInfo
+    from pauseflow.codec import register
+    from pauseflow.context import Context, current
+    from pauseflow.errors import (
+        AppError,
+        CodecError,
+        FlowDefinitionError,
+        FrameError,
+        MalformedData,
+        NotResumable,
+        NotSerializable,
+        OutsideStage,
+        PauseflowError,
+        ResultsDropped,
+        RunConflict,
+        RunFailed,
+        RunNotOpen,
+        ServerFull,
+        ServerRefused,
+        ServerUnreachable,
+        StageFailed,
+        StoreError,
+        UnknownRun,
+    )
+    from pauseflow.flow import End, Flow, ReplayWarning, Stream
+    from pauseflow.pause import PauseFlow
 
 __all__ = [
     "AppError",
@@ -64,13 +64,56 @@ __all__ = [
     "register",
 ]
 
+_HOME = {
+    "pauseflow.codec": ("register",),
+    "pauseflow.context": (
+        "Context",
+        "current",
+    ),
+    "pauseflow.errors": (
+        "AppError",
+        "CodecError",
+        "FlowDefinitionError",
+        "FrameError",
+        "MalformedData",
+        "NotResumable",
+        "NotSerializable",
+        "OutsideStage",
+        "PauseflowError",
+        "ResultsDropped",
+        "RunConflict",
+        "RunFailed",
+        "RunNotOpen",
+        "ServerFull",
+        "ServerRefused",
+        "ServerUnreachable",
+        "StageFailed",
+        "StoreError",
+        "UnknownRun",
+    ),
+    "pauseflow.flow": (
+        "End",
+        "Flow",
+        "ReplayWarning",
+        "Stream",
+    ),
+    "pauseflow.pause": ("PauseFlow",),
+    "pauseflow.client": (
+        "Client",
+        "Feed",
+        "RunInfo",
+    ),
+}
+"""Where each public name lives. They are imported when they are asked for: writing and testing a
+flow needs no Redis client, and `flowctl --help` needs nothing at all."""
+
 
 def __getattr__(name: str) -> object:
-    # Writing, testing and running a flow in one process needs no Redis, so it isn't imported.
-    if name in {"Client", "Feed", "RunInfo"}:
-        from pauseflow import client  # noqa: PLC0415
-
-        return getattr(client, name)
+    for module, names in _HOME.items():
+        if name in names:
+            value = getattr(import_module(module), name)
+            globals()[name] = value
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -163,6 +163,8 @@ class Client:
             yield from _from_position(run_id, page, expected)
             expected, waited = max(expected, page.position), False
             reader.take(page)
+            if page.halted and follow:
+                self._raise_if_stopped(run_id)
             page = reader.next(block_ms=None)
         if page is not None and page.values:
             yield from _from_position(run_id, page, expected)

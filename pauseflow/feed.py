@@ -8,8 +8,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from pauseflow.errors import FeedGap, NotSerializable, RunNotOpen, UnknownRun
+from pauseflow.errors import FeedGap, NotSerializable, RunFailed, RunNotOpen, UnknownRun
 from pauseflow.graph import Graph
+from pauseflow.store.books import RunState
 from pauseflow.store.commands import Appended
 from pauseflow.store.runs import Runs
 
@@ -75,6 +76,7 @@ class Feed:
         Raises:
             NotSerializable: a record has no encoding; the records before it are added.
             RunNotOpen: the run's input was closed.
+            RunFailed: the run halted, and has no room.
         """
         source = iter(values)
         while True:
@@ -105,7 +107,7 @@ class Feed:
                     self.position = taken
                     return
                 case Appended.NO_ROOM:
-                    self._runs.wait_for_room(self.run_id, ROOM_SECONDS)
+                    self._wait_for_room()
                 case Appended.BEHIND:
                     # another feeder of the same records was here, or our own append whose reply
                     # got lost
@@ -133,6 +135,16 @@ class Feed:
             if error.index > 0:
                 self._put(values[: error.index], close=False)
             raise
+
+    def _wait_for_room(self) -> None:
+        if self._runs.wait_for_room(self.run_id, ROOM_SECONDS):
+            return
+        info = self._runs.info(self.run_id, parked=False)
+        if info.state is RunState.HALTED:
+            raise RunFailed(
+                f"run {self.run_id!r} halted, and has no room for more: {info.error}. Mend the "
+                f"cause, let it go on (flowctl retry {self.run_id}), then open it again"
+            )
 
     def _learn_costs(self) -> None:
         """Asks now and then what a record costs: often as long as nobody knows."""

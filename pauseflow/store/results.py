@@ -31,6 +31,7 @@ class ResultsPage:
         position: of the result after the last.
         bytes_read: how many bytes of results the run has had up to here.
         ended: the run is done, and there are no more.
+        halted: the run has halted at about this point; it may be going on since.
     """
 
     upto: bytes
@@ -39,6 +40,7 @@ class ResultsPage:
     position: int
     bytes_read: int
     ended: bool
+    halted: bool
 
 
 class ResultsReader:
@@ -102,7 +104,8 @@ class ResultsReader:
 
     def take(self, page: ResultsPage) -> None:
         """Notes that a page was consumed. The run is told with a later read, or by `finish`."""
-        self._taken = page
+        if page.values:
+            self._taken = page
 
     def finish(self) -> None:
         """Tells the run what was taken, if it was not told yet."""
@@ -152,10 +155,11 @@ class ResultsReader:
 
 def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
     values: list[object] = []
-    first, position, total, ended = -1, 0, 0, False
+    first, position, total, ended, halted = -1, 0, 0, False, False
     for _, fields in entries:
-        if fields[0] == b"end":
-            ended = True
+        if fields[0] != b"e":
+            ended = ended or fields[0] == b"end"
+            halted = halted or fields[0] == b"halt"
             continue
         header, _, items = fields[1].partition(b"\n")
         begins, count, total = map(int, header.split(b" "))
@@ -163,4 +167,4 @@ def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
             first = begins
         position = begins + count
         values += codec.decode_items(count, items)
-    return ResultsPage(entries[-1][0], max(first, 0), values, position, total, ended)
+    return ResultsPage(entries[-1][0], max(first, 0), values, position, total, ended, halted)

@@ -30,6 +30,9 @@ failed."""
 
 CONNECT_SECONDS = 5.0
 
+NO_LIMIT = 1 << 31
+"""Of connections: the pool would count those that were closed too."""
+
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[StoreError], str], ...] = (
     (
@@ -88,7 +91,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[StoreError], str],
 
 def in_our_words(error: Exception, address: str) -> StoreError:
     """The error of the client library as one of ours, saying what to do."""
-    text = str(error)
+    text = str(error).rstrip(".")
     for classes, word, ours, message in _MEANINGS:
         if isinstance(error, classes) or word in text:
             return ours(message.format(at=address, text=text))
@@ -119,6 +122,7 @@ class Server:
         """
         options: dict[str, object] = {
             "protocol": 2,
+            "max_connections": NO_LIMIT,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,
         }

@@ -17,7 +17,7 @@ FLOW.map(lambda x: x, name="s0")
 def small_room(monkeypatch):
     for module in ("runs", "chunks", "books"):
         monkeypatch.setattr(f"pauseflow.store.{module}.RESULTS_BYTES", LIMIT)
-    monkeypatch.setattr("pauseflow.store.runs.READ_BYTES", LIMIT // 4)
+    monkeypatch.setattr("pauseflow.store.results.READ_BYTES", LIMIT // 4)
 
 
 @pytest.fixture

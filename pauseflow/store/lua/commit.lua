@@ -51,6 +51,8 @@ for i = 1, tonumber(parks) do
 end
 if error ~= '' then
   redis.call('HSET', run, 'state', 'halted', 'error', error)
+  -- wakes whoever follows the results
+  redis.call('XADD', results, '*', 'halt', '1')
 end
 
 local in_order = not self.ordered or seq + 0 == self.cursor
