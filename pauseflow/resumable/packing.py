@@ -164,6 +164,8 @@ class Packer:
 
     def _lay(self, value: Any, kind: type) -> int:
         self._alive.append(value)
+        if kind in (list, dict, tuple) and self._is_tree(value):
+            return self._place(value, ["p", value])
         if kind in (list, dict, deque, defaultdict, OrderedDict) or is_record(value):
             # In its place before its items are: they may lead back to it.
             place = self._place(value, [])
@@ -174,6 +176,21 @@ class Packer:
         self._open.discard(id(value))
         return self._place(value, laid)
 
+    def _is_tree(self, value: Any) -> bool:
+        """Whether nothing in it is shared or special, so that the codec can have all of it."""
+        waiting = list(self._children(value))
+        while waiting:
+            inner = waiting.pop()
+            kind = type(inner)
+            if kind in ATOMS or isinstance(inner, _SOLID):
+                continue
+            if id(inner) in self._shared or kind in _OURS:
+                return False
+            if kind not in _CONTAINERS and self._is_special(inner):
+                return False
+            waiting.extend(self._children(inner))
+        return True
+
     def _place(self, value: object, laid: list[Any]) -> int:
         self.heap.append(laid)
         self._index[id(value)] = len(self.heap) - 1
@@ -181,8 +198,7 @@ class Packer:
 
     def _container(self, value: Any, kind: type) -> list[Any]:
         if kind is list:
-            flat = ATOMS.issuperset(set(map(type, value)))
-            return ["L", value] if flat else ["l", [self.tag(item) for item in value]]
+            return ["l", [self.tag(item) for item in value]]
         if kind is deque:
             return ["q", value.maxlen, [self.tag(item) for item in value]]
         if is_record(value):

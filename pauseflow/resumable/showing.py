@@ -39,7 +39,7 @@ def _laid(laid: Any, heap: list[Any], depth: int) -> str:  # noqa: C901, PLR0911
         return ", ".join(_told(item, heap, depth) for item in items[:20])
 
     match laid:
-        case ["L" | "p", value]:
+        case ["p", value]:
             return _repr(value)
         case ["l", list(items)]:
             return f"[{each(items)}]"

@@ -64,8 +64,6 @@ class Unpacker:
 
     def _build(self, place: int) -> Any:  # noqa: C901, PLR0911, PLR0912 (one branch a kind of value reads best in one place)
         match self._heap[place]:
-            case ["L", list(items)]:
-                return items
             case ["p", value]:
                 return value
             case ["l", list(items)]:

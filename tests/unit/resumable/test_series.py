@@ -199,9 +199,8 @@ def test_describe_shows_where_it_stands() -> None:
     next(it)
     view = sharing.describe(sharing.capture(it, emitted=1))
     assert view.locals["rows"] == "[[0], [0]]"
-    assert view.locals["inner"].endswith(
-        f":letters, at line {letters.__code__.co_firstlineno + 2}>"
-    )
+    line = letters.__code__.co_firstlineno + 2
+    assert view.locals["inner"].endswith(f":letters, at line {line}>")
     assert view.locals["the iterator of the loop or `yield from`"].startswith("<range iterator")
     other = Series(letters).describe(codec.encode(["?"]))
     assert "can't be read" in other.note
