@@ -201,14 +201,15 @@ class Station:
         if isinstance(error, ForeignFrame):
             self._wait_for_code(rest, result, error)
             return
-        said = "".join(traceback.format_exception_only(error)).strip()
+        ours = isinstance(error, PauseflowError)
+        said = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
         key = f"{envelope.run}:{self._stage.name}:{rest.ordinal}"
         note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
         chunk = ParkedChunk("failed", int(time.time() * 1000), 0, note, rest.pack())
         result.parks.append(Park(rest.ordinal, chunk))
         result.unfinished = True
         result.error = f"stage {self._stage.name!r} failed on record {key}: {said}"
-        log.error("run %s halts: %s", envelope.run, result.error, exc_info=error)
+        log.error("run %s halts: %s", envelope.run, result.error, exc_info=None if ours else error)
 
     def _wait_for_code(self, rest: Envelope, result: Result, error: ForeignFrame) -> None:
         """The frame is of other code: it waits, and is offered again to whoever has that."""
