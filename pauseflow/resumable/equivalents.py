@@ -222,10 +222,16 @@ def products(repeat: int, *pools: Any) -> Iterator[Any]:
 FUNCTIONS: list[Callable[..., Any]] = [
     mapped, filtered, filtered_false, zipped, zipped_longest, counted, repeated, always, cycled,
     chained, sliced, accumulated, paired, starred, taken_while, dropped_while, compressed, batches,
-    products, replayable, itertools.product, itertools.permutations, itertools.combinations,
-    itertools.combinations_with_replacement,
+    products, replayable,
 ]  # fmt: skip
 """What the builders below make; a frame may name them whatever its function is."""
+
+
+FACTORIES: list[Callable[..., Any]] = [
+    products, itertools.permutations, itertools.combinations,
+    itertools.combinations_with_replacement,
+]  # fmt: skip
+"""What they hand on to `replayable`."""
 
 
 def _held(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,9 +18,9 @@ def has_iteration(value: object) -> bool:
     A class that the codec knows is not meant, unless it is an iterator.
     """
     kind = type(value)
+    if not iterates(kind):
+        return False
     if not _written_in_python(kind, "__next__") and not _written_in_python(kind, "__anext__"):
-        if not (_written_in_python(kind, "__iter__") or _written_in_python(kind, "__aiter__")):
-            return False
         try:
             codec.encode(value)
         except NotSerializable:
@@ -37,6 +37,12 @@ def has_iteration(value: object) -> bool:
 def instance_state(value: Any) -> Any:
     """What `__getstate__` gives: by default the attributes, and slots beside them."""
     return value.__getstate__()
+
+
+def iterates(kind: type) -> bool:
+    """Whether a class, written in Python, is one of iterators, or of what makes them."""
+    names = ("__next__", "__iter__", "__anext__", "__aiter__")
+    return any(_written_in_python(kind, name) for name in names)
 
 
 def parts_of(value: Any) -> list[Any]:
@@ -75,7 +81,10 @@ def made_instance(kind: type, state: Any) -> Any:
     Raises:
         MalformedData: the state does not fit the class.
     """
-    value: Any = object.__new__(kind)
+    try:
+        value: Any = object.__new__(kind)
+    except TypeError as error:
+        raise MalformedData(f"a {kind.__qualname__} can't be made of data: {error}") from None
     set_state = getattr(kind, "__setstate__", None)
     if set_state is not None:
         set_state(value, state)

@@ -224,7 +224,7 @@ class Packer:
         if kind in iterators.NATIVE:
             return self._iterator(value)
         if isinstance(value, _NAMED):
-            return ["n", self._name(value)]
+            return ["n", self._name(value, self._reach.value(name_of(value)))]
         if has_iteration(value):
             return self._instance(value, kind)
         self._check_leaf(value)
@@ -269,12 +269,12 @@ class Packer:
         return ["i", kind, *map(self.tag, state)]
 
     def _instance(self, value: Any, kind: type) -> list[Any]:
-        name = self._name(kind)
+        name = self._name(kind, self._reach.find(name_of(kind)))
         return ["y", name, self.tag(self._kept(value))]
 
-    def _name(self, value: Any) -> str:
+    @staticmethod
+    def _name(value: Any, known: list[Any]) -> str:
         name = name_of(value)
-        known = self._reach.find(name)
         if not any(value is (f.fn if isinstance(f, Resumable) else f) for f in known):
             raise Unpackable(
                 value, f"another worker could not find {name} from the function that holds it"

@@ -7,17 +7,18 @@ that holds it says its name, or because it was prepared.
 
 from __future__ import annotations
 
-import builtins
+import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from pauseflow.errors import NotResumable
 from pauseflow.resumable.headers import owner_of, scopes_of
 from pauseflow.resumable.prepared import Resumable, declared, name_of, quietly_prepared
+from pauseflow.resumable.source import source_of
 
 _OF_ITERATORS = {"__init__", "__iter__", "__next__", "__aiter__", "__anext__", "__setstate__"}
-_BUILTINS = [value for value in vars(builtins).values() if callable(value)]
 
 
 class Reach:
@@ -31,6 +32,7 @@ class Reach:
         self._roots = [root.fn if isinstance(root, Resumable) else root for root in roots]
         self._resumable = {root.fn: root for root in roots if isinstance(root, Resumable)}
         self._found: dict[str, list[Any]] | None = None
+        self._values: dict[str, list[Any]] | None = None
 
     def find(self, name: str) -> list[Any]:
         """The functions and classes of this name; generator functions as what enters them."""
@@ -53,10 +55,23 @@ class Reach:
     def _index(self) -> dict[str, list[Any]]:
         if self._found is None:
             found: dict[str, list[Any]] = {}
-            for value in _explored([*self._roots, *_equivalents(), *_BUILTINS]):
+            for value in _explored([*self._roots, *_equivalents()]):
                 found.setdefault(name_of(value), []).append(value)
             self._found = found
         return self._found
+
+    def value(self, name: str) -> list[Any]:
+        """The functions and classes of this name that the code uses as values.
+
+        One that the code only calls is none: else data could have it called with anything.
+        """
+        if self._values is None:
+            values: dict[str, list[Any]] = {}
+            explored = [value for known in self._index().values() for value in known]
+            for value in (*_factories(), *_used_as_values(explored)):
+                values.setdefault(name_of(value), []).append(value)
+            self._values = values
+        return self._values.get(name, [])
 
 
 def _explored(roots: list[Any]) -> Iterator[Any]:
@@ -124,6 +139,32 @@ def named_by_code(fn: Any) -> list[Any]:
     return [v for v in found if isinstance(v, type | FunctionType) or inspect.isbuiltin(v)]
 
 
+def _used_as_values(explored: list[Any]) -> Iterator[Any]:
+    for fn in explored:
+        if not isinstance(fn, FunctionType):
+            continue
+        try:
+            tree = source_of(fn).node
+        except NotResumable:
+            continue
+        scopes = scopes_of(fn)
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name | ast.Attribute) and id(node) not in called:
+                value = _resolved(node, scopes)
+                if isinstance(value, type | FunctionType) or inspect.isbuiltin(value):
+                    yield value
+
+
+def _resolved(node: ast.expr, scopes: Sequence[Mapping[str, Any]]) -> Any:
+    if isinstance(node, ast.Attribute):
+        owner = _resolved(node.value, scopes)
+        return vars(owner).get(node.attr) if isinstance(owner, ModuleType) else None
+    if isinstance(node, ast.Name):
+        return next((scope[node.id] for scope in scopes if node.id in scope), None)
+    return None
+
+
 def _names(code: CodeType) -> Iterator[str]:
     yield from code.co_names
     yield from code.co_freevars
@@ -144,3 +185,9 @@ def _equivalents() -> list[Any]:
     from pauseflow.resumable import equivalents  # noqa: PLC0415 (they are written with it)
 
     return list(equivalents.FUNCTIONS)
+
+
+def _factories() -> list[Any]:
+    from pauseflow.resumable import equivalents  # noqa: PLC0415 (they are written with it)
+
+    return list(equivalents.FACTORIES)

@@ -10,7 +10,7 @@ from pauseflow.errors import ForeignFrame, MalformedData
 from pauseflow.resumable import iterators
 from pauseflow.resumable.entering import Entry
 from pauseflow.resumable.flat import ATOMS
-from pauseflow.resumable.instances import fill, has_iteration, is_record, made_instance
+from pauseflow.resumable.instances import fill, is_record, iterates, made_instance
 from pauseflow.resumable.prepared import Resumable
 from pauseflow.resumable.reach import Reach
 
@@ -91,7 +91,7 @@ class Unpacker:
             case ["b", bytes(value)]:
                 return bytearray(value)
             case ["n", str(name)]:
-                return self._named(name)
+                return self._named(name, self._reach.value(name))
             case ["y", str(name), state]:
                 return self._instance(name, state)
             case ["i", str(kind), *state]:
@@ -128,21 +128,18 @@ class Unpacker:
             malformed("a defaultdict's factory can't be called")
         return factory  # type: ignore[no-any-return]  # it is callable
 
-    def _named(self, name: str) -> Any:
-        found = self._reach.find(name)
+    @staticmethod
+    def _named(name: str, found: list[Any]) -> Any:
         if not found:
             malformed(f"it names {name!r:.80}, which its function does not")
         value = found[-1]
         return value.fn if isinstance(value, Resumable) else value
 
     def _instance(self, name: str, state: Any) -> Any:
-        kind = self._named(name)
-        if not isinstance(kind, type):
-            malformed(f"{name!r:.80} is not a class")
-        value = made_instance(kind, self.value_of(state))
-        if not has_iteration(value):
+        kind = self._named(name, self._reach.find(name))
+        if not isinstance(kind, type) or not iterates(kind):
             malformed(f"{name!r:.80} is not the class of an iterator")
-        return value
+        return made_instance(kind, self.value_of(state))
 
     def _iterator(self, kind: str, state: list[Any]) -> Any:
         try:

@@ -299,6 +299,23 @@ def test_damaged_frames_are_malformed(damage: Any) -> None:
         restore(Frame.from_data(damage(plain)))
 
 
+@pytest.mark.parametrize("name", ["builtins:eval", "builtins:print", "subprocess:run", "os:system"])
+def test_data_can_not_have_called_what_the_code_does_not_hand_on(name: str) -> None:
+    it = start(mapping, 2)
+    next(it)
+    data = capture(it).to_data()
+    heap = [["n", name] if laid[0] == "n" else laid for laid in data[8]]
+    assert heap != data[8]
+    with pytest.raises(MalformedData, match="names"):
+        restore(Frame.from_data([*data[:8], heap]))
+
+
+def mapping(n: int) -> Iterator[Any]:
+    for text in map(str, range(n)):
+        print(end="")
+        yield text
+
+
 def test_a_frame_whose_loop_has_no_iterator_is_malformed() -> None:
     it = start(counted, 3)
     next(it)
