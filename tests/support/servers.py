@@ -9,6 +9,7 @@ from pathlib import Path
 import fakeredis
 
 from pauseflow.embedded import EmbeddedServer
+from pauseflow.embedded.server import _binary
 from pauseflow.errors import StoreError
 from pauseflow.store.server import Server
 from support.waiting import wait_until
@@ -29,21 +30,31 @@ def valkey(folder: Path) -> Iterator[str]:
         yield server.url
 
 
-@contextlib.contextmanager
-def redis_server(folder: Path, *options: str) -> Iterator[str]:
-    """The URL of a Redis that runs inside the block."""
+def redis_server(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """The URL of a Redis that runs inside the block and writes nothing down."""
     assert REDIS_BINARY is not None
+    return process(REDIS_BINARY, folder)
+
+
+def bare_valkey(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """The URL of a Valkey that runs inside the block and writes nothing down."""
+    return process(str(_binary()), folder)
+
+
+@contextlib.contextmanager
+def process(binary: str, folder: Path) -> Iterator[str]:
+    """The URL of a server that runs inside the block."""
     socket = folder / "redis.sock"
     process = subprocess.Popen(
         [
-            REDIS_BINARY, "--port", "0", "--unixsocket", str(socket), "--save", "",
-            "--dir", str(folder), *options,
+            binary, "--port", "0", "--unixsocket", str(socket), "--save", "",
+            "--dir", str(folder), "--appendonly", "no",
         ],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     url = f"unix://{socket}"
     try:
-        wait_until(lambda: answers(url), "redis-server answers")
+        wait_until(lambda: answers(url), "the server answers")
         yield url
     finally:
         process.terminate()
