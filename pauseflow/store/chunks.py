@@ -219,9 +219,9 @@ class Chunks:
 
 
 def _envelope(fields: list[bytes] | None) -> Envelope | MalformedData:
-    if not fields or fields[0] != b"e" or len(fields) != 2:
+    if not fields or fields[0] != b"e" or fields[2::2] not in ([], [b"p"]):
         return MalformedData("an entry without a chunk in it")
     try:
-        return Envelope.parse(fields[1])
+        return Envelope.parse(fields[1], fields[3] if len(fields) > 2 else None)
     except MalformedData as error:
         return error

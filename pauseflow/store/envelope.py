@@ -56,8 +56,12 @@ class Envelope:
     items: bytes
 
     @classmethod
-    def parse(cls, data: bytes) -> Envelope:
+    def parse(cls, data: bytes, piece: bytes | None = None) -> Envelope:
         """Reads an envelope.
+
+        Args:
+            data: the envelope.
+            piece: a piece with its items, whose own header does not count; None if they are in it.
 
         Raises:
             MalformedData: it is damaged, not ours, or of a newer format.
@@ -72,6 +76,11 @@ class Envelope:
         except ValueError:
             raise MalformedData(f"a chunk with a damaged header: {data[:end]!r}") from None
         body = end + 1 + frames
+        if piece is not None:
+            if body != len(data) or frames:
+                raise MalformedData(f"a chunk with its items in two places: {data[:end]!r}")
+            end = piece.find(b"\n", 0, _MAX_HEADER)
+            data, body = piece, end + 1
         numbers = (seq, ordinal, crashes, count, marks, ended, frames)
         # an item is at least one byte
         if min(numbers) < 0 or marks > count or body > len(data) or count > len(data) - body:

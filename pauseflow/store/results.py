@@ -161,8 +161,8 @@ def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
             ended = ended or fields[0] == b"end"
             halted = halted or fields[0] == b"halt"
             continue
-        header, _, items = fields[1].partition(b"\n")
-        begins, count, total = map(int, header.split(b" "))
+        begins, count, total = map(int, fields[1].split(b" "))
+        items = fields[3][fields[3].index(b"\n") + 1 :]
         if first < 0:
             first = begins
         position = begins + count

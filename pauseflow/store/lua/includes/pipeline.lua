@@ -2,7 +2,8 @@
 --
 -- A piece is '<count> <marks> <ended> <outlet>\n' and count items, one after another. Pieces wait in a backlog.
 -- An envelope is '1 <run> <seq> <ordinal> <crashes> <count> <marks> <ended> <frames>\n', frames bytes of frames,
--- and the items. Envelopes are stream entries (field e). In a backlog a continuation is '!' and its envelope.
+-- and the items. Envelopes are stream entries (field e); one without items in it has them in a piece (field p), whose
+-- own header does not count. In a backlog a continuation is '!' and its envelope.
 --
 -- A script that includes this has the results stream's key and limit as `results` and `results_limit`.
 --
@@ -140,19 +141,12 @@ local function stall(stage, envelope)
   touch(stage)
 end
 
--- Takes pieces off the backlog, as many as make up a chunk of the target size.
+-- Takes pieces off the backlog, as many as make up a chunk of the target size. Returns them joined, with the first
+-- one's header if it is alone: long strings are passed on as they are, for each copy costs.
 local function take_chunk(stage)
-  if stage.waiting == 1 then
-    local piece = take(stage)
-    stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
-    if piece then
-      local count, marked, last, _, at = string.match(piece, PIECE)
-      return string.sub(piece, at), count + 0, marked + 0, last
-    end
-    return '', 0, 0, '0'
-  end
-  local parts, items, marks, ended, bytes = {}, 0, 0, '0', 0
-  while stage.waiting > 0 do
+  local first, parts, items, marks, ended, bytes = nil, nil, 0, 0, '0', 0
+  -- what waits without items is the end: it comes along
+  while stage.waiting > 0 and (items < stage.target and bytes < CHUNK_BYTES or stage.waiting_items == 0) do
     local piece = take(stage)
     if not piece then
       -- The list is shorter than the books say: what is there is all there is.
@@ -161,11 +155,16 @@ local function take_chunk(stage)
     end
     local count, marked, last, _, at = string.match(piece, PIECE)
     count = count + 0
-    if #parts > 0 and (items + count > stage.target or bytes + #piece > CHUNK_BYTES) and count > 0 then
+    if first and (items + count > stage.target or bytes + #piece > CHUNK_BYTES) and count > 0 then
       stage.front = piece
       break
     end
-    parts[#parts + 1] = string.sub(piece, at)
+    if not first then
+      first = piece
+    else
+      parts = parts or {first}
+      parts[#parts + 1] = string.sub(piece, at)
+    end
     items, marks, bytes = items + count, marks + marked, bytes + #piece
     stage.waiting = stage.waiting - 1
     stage.waiting_items = stage.waiting_items - count
@@ -174,7 +173,7 @@ local function take_chunk(stage)
       ended = '1'
     end
   end
-  return table.concat(parts), items, marks, ended
+  return parts and table.concat(parts) or first or '0 0 0 0\n', items, marks, ended
 end
 
 local function in_flight(stage)
@@ -199,10 +198,10 @@ local function dispatch(stage)
       if in_flight(stage) >= stage.window then
         break
       end
-      local items, count, marks, ended = take_chunk(stage)
+      local pieces, count, marks, ended = take_chunk(stage)
       local header = string.format(
         '1 %s %d %d 0 %d %d %s 0\n', flow.id, stage.sent, stage.given, count, marks, ended)
-      redis.call('XADD', stage.stream, '*', 'e', header .. items)
+      redis.call('XADD', stage.stream, '*', 'e', header, 'p', pieces)
       stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
       stage.given = stage.given + count
     end
@@ -217,8 +216,8 @@ local function emit(stage, piece)
   if outlet == 0 then
     if count > 0 then
       flow.result_bytes = flow.result_bytes + #piece
-      redis.call('XADD', results, '*', 'e',
-        string.format('%d %d %d\n', flow.results, count, flow.result_bytes) .. string.sub(piece, at))
+      redis.call('XADD', results, '*',
+        'e', string.format('%d %d %d', flow.results, count, flow.result_bytes), 'p', piece)
       flow.results = flow.results + count
     end
     if ended == '1' then
