@@ -465,3 +465,63 @@ def test_logs_name_the_place(fake, caplog):
         cluster.settle()
     assert "of stage f:inc is set aside: an entry without a chunk in it" in caplog.text
     assert Path(__file__).name not in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["lost", "reply"])
+@pytest.mark.parametrize("after", range(4))
+def test_help_that_fails_is_given_again(fake, monkeypatch, fault, after):
+    flow = line(("map", inc))
+    monkeypatch.setattr(Worker, "_how_many", lambda _: 10)
+    faults = Faults()
+    with Cluster(fake, flow, workers=0) as cluster:
+        worker = cluster.hire(ShakyServer(fake, faults))
+        for number in range(4):
+            cluster.client.submit(flow, number, run_id=f"r{number}")
+        worker._connect()
+        worker._exchange.fill(block=False)
+        worker._attempt_next()
+        faults.plan = [""] * after + [fault]
+        for _ in range(3):
+            try:
+                worker.help()
+            except ServerUnreachable:
+                continue
+        assert worker._exchange.ahead == 0
+        assert cluster.client.run("r0").state is RunState.DONE
+        cluster.workers.remove(worker)
+        cluster.hire()
+        cluster.settle()
+        assert [list(cluster.client.results(f"r{n}")) for n in range(4)] == [[1], [2], [3], [4]]
+        worker._exchange.flush()
+        cluster.workers.append(worker)
+
+
+def test_a_frame_of_other_code_waits_for_a_worker_that_has_it(fake):
+    def steps(n):
+        for number in range(n):
+            yield number
+            yield PauseFlow(after=5)
+
+    old = line(("branch", steps))
+
+    def steps(n):
+        for number in range(n):
+            yield -number
+            yield PauseFlow(after=5)
+
+    new = line(("branch", steps))
+    with Cluster(fake, old) as cluster:
+        cluster.client.submit(old, 3, run_id="local")
+        cluster.settle()
+        cluster.lose(cluster.workers[0])
+        cluster.flows = (new,)
+        cluster.hire()
+        cluster.advance(6)
+        cluster.settle()
+        (parked,) = cluster.client.run("local").parked
+        assert parked.why == "code"
+        assert cluster.client.run("local").state is RunState.RUNNING
+        cluster.lose(cluster.workers[0])
+        cluster.flows = (old,)
+        cluster.hire()
+        assert cluster.finish(far=11) == [0, 1, 2]
