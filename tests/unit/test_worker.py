@@ -525,3 +525,26 @@ def test_a_frame_of_other_code_waits_for_a_worker_that_has_it(fake):
         cluster.flows = (old,)
         cluster.hire()
         assert cluster.finish(far=11) == [0, 1, 2]
+
+
+def test_a_sequential_stage_has_its_effects_in_order_whoever_runs_it(fake, monkeypatch):
+    monkeypatch.setattr("pauseflow_workers.worker.Tuning", lambda: FixedTuning(target=2))
+    flow = Flow("f")
+    flow.branch(spread).map(lambda x: (DONE.append(x), x)[1], name="see", sequential=True).each(
+        lambda x: DONE.append(-x), name="last"
+    )
+    with Cluster(fake, flow, workers=3) as cluster:
+        cluster.client.submit(flow, 40, run_id="local")
+        while cluster.client.run("local").state is not RunState.DONE:
+            for worker in cluster.workers:
+                cluster.step(worker)
+    assert [x for x in DONE if x > 0] == list(range(1, 40))
+    assert [-x for x in DONE if x < 0] == list(range(1, 40))
+
+
+def test_a_thousand_small_pieces_at_once_are_no_trouble(server):
+    flow = line(("branch", spread), ("map", inc))
+    with Cluster(server, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as feed:
+            feed.extend([1] * 3000)
+        assert cluster.finish() == [1] * 3000
