@@ -17,11 +17,10 @@ from pauseflow.errors import (
     StoreError,
 )
 from pauseflow.store.keys import Keys
-from pauseflow.store.server import Server, in_our_words
+from pauseflow.store.server import in_our_words
 from pauseflow_workers.worker import Worker
 from support.cluster import Cluster
 from support.hands import FixedTuning
-from support.threads import running, worker_of
 
 FLOW = Flow("f")
 FLOW.map(lambda x: x + 1, name="inc")
@@ -91,27 +90,6 @@ def test_each_error_says_what_to_do(error, kind, said):
     assert "somewhere" in str(told)
 
 
-def test_waiting_for_a_run_that_takes_too_long_says_so(real):
-    with Client(real) as client:
-        client.submit(FLOW, 1, run_id="r")
-        with pytest.raises(TimeoutError, match=r"not done after 0\.01 seconds"):
-            client.wait("r", timeout=0.01)
-        with running(worker_of(real, FLOW)):
-            assert client.wait("r").state is RunState.DONE
-            assert client.wait("r", timeout=0).results.count == 1
-
-
-def test_following_gives_results_as_they_come_and_ends_with_the_run(real):
-    with Client(real) as client, running(worker_of(real, FLOW)):
-        feed = client.open(FLOW, run_id="r")
-        results = client.results("r", follow=True)
-        for number in range(5):
-            feed.append(number)
-            assert next(results) == number + 1
-        feed.close()
-        assert list(results) == []
-
-
 def test_a_feeder_of_a_halted_run_is_told(fake, monkeypatch):
     monkeypatch.setattr("pauseflow.feed.ROOM_SECONDS", 0.01, raising=False)
     monkeypatch.setattr("pauseflow.client.Tuning", lambda: FixedTuning(limit=2, window=1))
@@ -141,13 +119,6 @@ def test_two_namespaces_do_not_see_each_other(fake):
     assert other.workers() == []
 
 
-def test_a_server_makes_as_many_connections_as_one_likes(real):
-    for _ in range(150):
-        wire = real.wire()
-        wire.call(("PING",))
-        wire.close()
-
-
 def test_keys_know_which_of_them_are_permanent():
     keys = Keys("ns")
     assert all(
@@ -159,11 +130,3 @@ def test_keys_know_which_of_them_are_permanent():
     of_a_run = [run.base, run.results, run.parked, run.room, run.backlog("s"), run.reorder("s")]
     assert not any(map(keys.permanent, of_a_run))
     assert not keys.permanent(Keys("other").runs)
-
-
-def test_a_connection_can_be_closed_twice_and_opened_again(real):
-    wire = Server.wire(real)
-    wire.close()
-    wire.close()
-    assert wire.call(("PING",)) == b"PONG"
-    wire.close()

@@ -542,9 +542,9 @@ def test_a_sequential_stage_has_its_effects_in_order_whoever_runs_it(fake, monke
     assert [-x for x in DONE if x < 0] == list(range(1, 40))
 
 
-def test_a_thousand_small_pieces_at_once_are_no_trouble(server):
+def test_a_thousand_small_pieces_at_once_are_no_trouble(fake):
     flow = line(("branch", spread), ("map", inc))
-    with Cluster(server, flow) as cluster:
+    with Cluster(fake, flow) as cluster:
         with cluster.client.open(flow, run_id="local") as feed:
             feed.extend([1] * 3000)
         assert cluster.finish() == [1] * 3000
