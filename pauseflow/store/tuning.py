@@ -12,10 +12,10 @@ CHUNK_MICROSECONDS = 5_000
 run of one
 record, waiting behind a window of them, does not notice."""
 
-CHUNK_RECORDS = 4_096
+CHUNK_RECORDS = 8_192
 CHUNK_BYTES = 262_144
 
-WINDOW = 8
+WINDOW = 4
 """Chunks of one run in flight at one stage, for one worker."""
 
 WINDOW_A_WORKER = 4
@@ -128,7 +128,7 @@ class Tuning:
 
     def limit(self, flow: str, stage: Stage) -> int:
         """The high-water mark: how many records wait here before the stages above stop."""
-        return max(64, self.target(flow, stage.name) * max(self.window(stage), 8))
+        return max(64, self.target(flow, stage.name) * max(self.window(stage), 4))
 
 
 def read_costs(names: Iterable[str], values: Iterable[bytes | None]) -> dict[str, float]:
