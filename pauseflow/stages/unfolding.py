@@ -15,6 +15,7 @@ from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import asked, failed, pause_in
+from pauseflow.stages.settled import UNCHANGING, settled
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Failed, Paused
 
 if TYPE_CHECKING:
@@ -176,9 +177,12 @@ class Unfolding:
                 outputs.extend(values)
             else:
                 for value in values:
-                    if isinstance(value, PauseFlow):
+                    if type(value) in UNCHANGING:
+                        outputs.append(value)
+                    elif isinstance(value, PauseFlow):
                         return value
-                    outputs.append(value)
+                    else:
+                        outputs.append(settled(value))
                     if budget.stopping:
                         return None
             self.over = len(outputs) - before < count
@@ -196,7 +200,7 @@ class Unfolding:
                     self._check_given(getattr(self._iterator, "iterator", None))
                 if isinstance(value, PauseFlow):
                     return value
-                outputs.append(value)
+                outputs.append(settled(value))
                 if budget.stopping or len(outputs) - before == count:
                     return None
             self.over = True

@@ -101,6 +101,51 @@ def test_values_that_were_made_are_not_made_again():
     assert LOG == [0, 1, 2, 3]
 
 
+def batches(count):
+    batch = []
+    for number in range(count):
+        batch.append({"number": number})
+        if len(batch) == 2:
+            yield batch
+            batch.clear()
+
+
+class Counter:
+    def __init__(self, count):
+        self.row = {"left": count}
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.row["left"]:
+            raise StopIteration
+        self.row["left"] -= 1
+        return self.row
+
+
+async def async_batches(count):
+    for batch in batches(count):
+        yield batch
+
+
+@pytest.mark.parametrize(
+    ("fn", "values"),
+    [
+        (batches, [[{"number": 0}, {"number": 1}], [{"number": 2}, {"number": 3}]]),
+        (async_batches, [[{"number": 0}, {"number": 1}], [{"number": 2}, {"number": 3}]]),
+        (Counter, [{"left": 3}, {"left": 2}, {"left": 1}, {"left": 0}]),
+    ],
+)
+def test_a_value_is_what_it_was_when_it_was_yielded(fn, values):
+    flow = Flow("f")
+    flow.branch(fn)
+    runner = runner_for(flow.graph.root, "f")
+    outcome = runner.run(Work("r", 0, [4]), Budget())
+    runner.close()
+    assert outcome.outputs == values
+
+
 def test_the_rest_keeps_the_frames_of_records_behind():
     behind = Frame(held=[7], done=True).to_bytes()
     outcome = run(counted, [1, 3, 4], Budget(600, max_outputs=2), frames={2: behind})

@@ -22,18 +22,6 @@ Outcome = tuple[list[Any], list[Any], bool]
 
 STEPS = 500
 
-CHANGED_AFTER_IT_WAS_YIELDED = {
-    "containers.shared_list",
-    "containers.shared_in_dict",
-    "containers.special_dicts",
-    "delegation.two_at_once",
-    "mixed.chained_assign",
-    "trying.finally_of_return",
-    "trying.all_four",
-}
-"""These yield an object and change it afterwards. `flow.run` encodes each value as it comes; a
-worker encodes a slice's values together, at its end, and so emits what became of them."""
-
 
 def flow_of(case: Case) -> Flow:
     flow = Flow("corpus")
@@ -91,10 +79,7 @@ def quiet() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_worker_replaced_at_every_pause(case: Case, request: pytest.FixtureRequest) -> None:
-    if case.name in CHANGED_AFTER_IT_WAS_YIELDED:
-        reason = "values are encoded at the end of the slice"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_a_worker_replaced_at_every_pause(case: Case) -> None:
     check(case, range(0))
 
 
