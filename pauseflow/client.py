@@ -37,6 +37,9 @@ __all__ = [
 
 BLOCK_MS = 2_000
 
+REPLY_SECONDS = 60.0
+"""A server that writes to a busy disk may stand still for longer than ten seconds."""
+
 
 class HasGraph(Protocol):
     """A flow, as far as a client needs one."""
@@ -59,7 +62,7 @@ class Client:
     def __init__(self, server: Server, *, namespace: str = "default") -> None:
         self._keys = Keys(namespace)
         self._tuning = Tuning()
-        self._wire = server.wire()
+        self._wire = server.wire(REPLY_SECONDS)
         self._runs = Runs(self._keys, self._wire, self._tuning)
         self._fleet = Fleet(self._keys)
 
@@ -76,8 +79,13 @@ class Client:
             ServerUnreachable: nothing answers there.
             ServerRefused: what answers does not let us in, or is not Redis.
         """
-        client = cls(Server.at(url), namespace=namespace)
-        client._wire.call(("PING",))
+        server = Server.at(url)
+        client = cls(server, namespace=namespace)
+        first = server.wire()  # less patient: what never answers is no server
+        try:
+            first.call(("PING",))
+        finally:
+            first.close()
         return client
 
     def __enter__(self) -> Self:
