@@ -493,3 +493,15 @@ def test_books_that_say_more_than_the_backlog_has_do_no_harm(server, client, wir
     client.open(LINE, run_id="r").append("new")
     assert finish(client, hands) == ["x", "new"]
     assert client.run("r").state is RunState.DONE
+
+
+def test_a_backlog_that_lost_its_list_does_not_stop_the_stage(server, client, wire):
+    hands = Hands(server, LINE)
+    client.submit(LINE, 7, run_id="r")
+    (entry,) = hands.take()
+    books = "3 2 9 1 0 0 0 0 0 0 0 0 0 0 0 0"
+    wire.call(("HSET", hands.keys.run("r").base, "b:s1", books))
+    assert hands.commit(entry, ["out"]) is Committed.YES
+    assert [hands.values(each) for each in hands.at("s1")] == [["out"]]
+    assert client.run("r").stages[1].backlog == 0
+    wire.call(("FLUSHALL",))

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pauseflow.errors import ServerFull, StoreError
+from pauseflow.errors import ServerFull, ServerRefused, StoreError
 from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.commands import Committed
 from pauseflow.store.scripts import Command
@@ -233,6 +233,8 @@ class Exchange:
                 failed = reply
                 with self._lock:
                     self._commits.append((entry, command))
+            elif isinstance(reply, ServerRefused):
+                failed = failed or reply
             elif isinstance(reply, StoreError):
                 log.error("commit of %s:%s: %s", entry.flow, entry.stage, reply)
             elif reply == Committed.FENCED:

@@ -132,9 +132,15 @@ class Worker:
         self._wire.load_scripts()
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
-        self.renew()
+        self._renew(self._wire)
         self._return_strays(self._wire)
         self._connected = True
+
+    def _renew(self, wire: Wire) -> None:
+        _, workers = self._fleet.renew(wire, self.name, self.label, self._stages)
+        known = wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
+        if not isinstance(known, StoreError):
+            self._tuning.learn(read_costs(self._stages, known), workers)
 
     def _wait_after(self, error: StoreError, failures: int) -> int:
         if isinstance(error, ServerUnreachable):
@@ -228,10 +234,7 @@ class Worker:
 
     def renew(self) -> None:
         """Renews the lease, and exchanges what is known of costs and of the fleet."""
-        _, workers = self._fleet.renew(self._side_wire, self.name, self.label, self._stages)
-        known = self._side_wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
-        if not isinstance(known, StoreError):
-            self._tuning.learn(read_costs(self._stages, known), workers)
+        self._renew(self._side_wire)
 
     def help(self) -> None:
         """While a stage holds up the other thread: commits what is done, gives back the rest."""

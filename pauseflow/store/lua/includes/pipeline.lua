@@ -118,19 +118,39 @@ local function arrive(stage, piece, count)
   touch(stage)
 end
 
--- The piece at the front of the backlog: put back before, stored in Redis, or arrived in this script.
+-- The list is shorter than the books say: what has arrived in this script is all that waits.
+local function recount(stage)
+  stage.stored, stage.stalled = 0, 0
+  stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
+  for i = stage.fresh_at, stage.fresh_end do
+    stage.waiting = stage.waiting + 1
+    stage.waiting_items = stage.waiting_items + string.match(stage.fresh[i], '^(%d+)')
+    stage.waiting_bytes = stage.waiting_bytes + #stage.fresh[i]
+  end
+  touch(stage)
+end
+
+-- The piece at the front of the backlog, nil if there is none: put back before, stored in Redis, or arrived in this script.
 local function take(stage)
   local piece = stage.front
   if piece then
     stage.front = nil
-  elseif stage.stored > 0 then
-    piece = redis.call('LPOP', stage.backlog)
-    stage.stored = stage.stored - 1
-  elseif stage.fresh_at <= stage.fresh_end then
-    piece = stage.fresh[stage.fresh_at]
-    stage.fresh_at = stage.fresh_at + 1
+    return piece
   end
-  return piece or nil
+  if stage.stored > 0 then
+    piece = redis.call('LPOP', stage.backlog)
+    if piece then
+      stage.stored = stage.stored - 1
+      return piece
+    end
+    recount(stage)
+  end
+  if stage.fresh_at <= stage.fresh_end then
+    stage.fresh_at = stage.fresh_at + 1
+    return stage.fresh[stage.fresh_at - 1]
+  end
+  recount(stage)
+  return nil
 end
 
 local function stall(stage, envelope)
@@ -149,8 +169,6 @@ local function take_chunk(stage)
   while stage.waiting > 0 and (items < stage.target and bytes < CHUNK_BYTES or stage.waiting_items == 0) do
     local piece = take(stage)
     if not piece then
-      -- The list is shorter than the books say: what is there is all there is.
-      stage.waiting, stage.waiting_items, stage.waiting_bytes = 0, 0, 0
       break
     end
     local count, marked, last, _, at = string.match(piece, PIECE)
@@ -191,9 +209,13 @@ local function dispatch(stage)
         break
       end
       local piece = take(stage)
-      redis.call('XADD', stage.stream, '*', 'e', string.sub(piece, 2))
-      stage.waiting, stage.stalled = stage.waiting - 1, stage.stalled - 1
-      stage.flying = stage.flying + 1
+      if piece and string.sub(piece, 1, 1) == '!' then
+        redis.call('XADD', stage.stream, '*', 'e', string.sub(piece, 2))
+        stage.waiting, stage.stalled = stage.waiting - 1, stage.stalled - 1
+        stage.flying = stage.flying + 1
+      else
+        stage.front, stage.stalled = piece, 0
+      end
     else
       if in_flight(stage) >= stage.window then
         break
