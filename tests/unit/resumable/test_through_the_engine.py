@@ -74,8 +74,8 @@ def check(case: Case, pauses: range) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("pauseflow_workers").setLevel(logging.CRITICAL)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="pauseflow_workers")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
