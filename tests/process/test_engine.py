@@ -114,6 +114,18 @@ class Crew:
         return sorted({int(line.split()[0]) for line in self.notes()})
 
 
+def end(process: "subprocess.Popen[str]") -> None:
+    """Ends a process that may be frozen, and, if it is honcho, those that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGCONT)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:
     (tmp_path / "work").mkdir()
@@ -136,9 +148,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
             (crew.folder / "wake").touch()
             crew.client.close()
             for process in started:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                end(process)
 
 
 def ended_once(crew: Crew, run_id: str, expected: list[int]) -> None:
