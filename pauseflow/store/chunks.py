@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from pauseflow.store import commands
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Committed
 from pauseflow.store.envelope import Envelope, ParkedChunk
-from pauseflow.store.keys import GROUP, Keys
+from pauseflow.store.keys import GROUP, Keys, RunKeys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.tuning import KEEP_MS, RESULTS_BYTES, Tuning
@@ -207,14 +208,37 @@ class Chunks:
         return [commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()]
 
     def quarantine(self, entry: Entry, reason: str) -> Command:
-        """The command that sets aside an entry that is not ours or is damaged."""
+        """The command that sets aside an entry that is not ours or is damaged.
+
+        If it is a chunk of a run, the run halts, and keeps the chunk.
+        """
+        stream = self._keys.stream(entry.flow, entry.stage)
+        run = RunKeys(stream)
+        field, text, error = "", b"", ""
+        envelope = entry.envelope
+        if isinstance(envelope, Envelope):
+            run = self._keys.run(envelope.run)
+            field = f"{entry.stage}:{envelope.ordinal}"
+            now = self.now_ms or int(time.time() * 1000)
+            text = ParkedChunk("failed", now, 0, reason, envelope.pack()).pack()
+            error = (
+                f"stage {entry.stage!r} can't read the chunk that begins with record "
+                f"{envelope.run}:{field}: {reason}"
+            )
         return commands.quarantine(
-            self._keys.stream(entry.flow, entry.stage),
+            stream,
             self._keys.quarantine,
+            run.base,
+            run.parked,
+            run.results,
             self._consumer,
             entry.id,
             reason,
             QUARANTINE_ENTRIES,
+            field,
+            text,
+            f"b:{entry.stage}",
+            error,
         )
 
 

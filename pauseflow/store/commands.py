@@ -157,10 +157,17 @@ def giveback(stream: Key, consumer: Arg, entries: Args) -> None:
 def quarantine(
     stream: Key,
     quarantined: Key,
+    run: Key,
+    parked: Key,
+    results: Key,
     consumer: Arg,
     entry: Arg,
     reason: Arg,
     limit: Arg,
+    field: Arg,
+    text: Arg,
+    books_field: Arg,
+    error: Arg,
 ) -> None:
     """Sets an entry aside that is not ours or is damaged."""
 

@@ -3,7 +3,8 @@
 import pytest
 
 from pauseflow import Flow
-from pauseflow.errors import MalformedData
+from pauseflow.client import RunState
+from pauseflow.errors import MalformedData, RunFailed
 from support.cluster import Cluster
 from support.hands import Hands
 from support.inventory import contents
@@ -53,6 +54,27 @@ def test_a_damaged_entry_is_set_aside_and_others_go_on(server, wire, fields):
         )
         assert wire.call(("XLEN", stream)) == 0
         assert wire.call(("XPENDING", stream, "workers"))[0] == 0
+
+
+def test_a_run_whose_chunk_is_damaged_halts_and_keeps_it(server, wire):
+    with Cluster(server, FLOW) as cluster:
+        stream = cluster.keys.stream("f", "s0")
+        cluster.client.submit(FLOW, 1, run_id="r")
+        ((entry, (_, head, *_)),) = wire.call(("XRANGE", stream, "-", "+"))
+        wire.call(("XDEL", stream, entry))
+        wire.call(("XADD", stream, "*", "e", head, "p", b"1 0 1 0\n\xc1"))
+        cluster.settle()
+        info = cluster.client.run("r")
+        assert info.state is RunState.HALTED
+        assert "stage 's0' can't read the chunk that begins with record r:s0:0" in info.error
+        assert [(each.stage, each.why) for each in info.parked] == [("s0", "failed")]
+        assert wire.call(("XLEN", cluster.keys.quarantine)) == 1
+        with pytest.raises(RunFailed, match="can't read the chunk"):
+            list(cluster.client.results("r", follow=True))
+        assert cluster.client.retry("r") == 1
+        cluster.settle()
+        assert cluster.client.run("r").state is RunState.HALTED
+        wire.call(("FLUSHALL",))
 
 
 def test_an_entry_of_a_run_that_does_not_exist_is_dropped(server, wire):

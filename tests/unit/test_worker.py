@@ -548,3 +548,28 @@ def test_a_thousand_small_pieces_at_once_are_no_trouble(fake):
         with cluster.client.open(flow, run_id="local") as feed:
             feed.extend([1] * 3000)
         assert cluster.finish() == [1] * 3000
+
+
+def test_what_has_taken_a_worker_down_is_run_with_nothing_else_in_hand(fake, monkeypatch):
+    monkeypatch.setattr("pauseflow_workers.worker.Tuning", lambda: FixedTuning(window=8))
+    monkeypatch.setattr("pauseflow_workers.worker.Worker._how_many", lambda _: 8)
+    in_hand = []
+    flow = Flow("f")
+    with Cluster(fake, flow.map(lambda x: in_hand.append(pending()) or x, name="s0") and flow) as c:
+        stream = c.keys.stream("f", "s0")
+
+        def pending():
+            return c.client._wire.call(("XPENDING", stream, "workers"))[0]
+
+        for number in range(5):
+            c.client.submit(flow, number, run_id=f"r{number}")
+        victim = c.workers[0]
+        victim._connect()
+        victim._exchange.fill(block=False)
+        assert victim._exchange.ahead == 5
+        c.lose(victim)
+        assert c.bury() == 5
+        c.hire()
+        c.settle()
+        assert [c.client.run(f"r{number}").state for number in range(5)] == [RunState.DONE] * 5
+    assert in_hand == [1] * 5

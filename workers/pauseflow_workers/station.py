@@ -203,13 +203,17 @@ class Station:
             return
         ours = isinstance(error, PauseflowError)
         said = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
-        key = f"{envelope.run}:{self._stage.name}:{rest.ordinal}"
         note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
+        self._halt(rest, result, said, note)
+        log.error("run %s halts: %s", envelope.run, result.error, exc_info=None if ours else error)
+
+    def _halt(self, rest: Envelope, result: Result, said: str, note: str) -> None:
+        """Keeps the rest of a chunk until a person lets the run go on."""
         chunk = ParkedChunk("failed", int(time.time() * 1000), 0, note, rest.pack())
         result.parks.append(Park(rest.ordinal, chunk))
         result.unfinished = True
+        key = f"{rest.run}:{self._stage.name}:{rest.ordinal}"
         result.error = f"stage {self._stage.name!r} failed on record {key}: {said}"
-        log.error("run %s halts: %s", envelope.run, result.error, exc_info=None if ours else error)
 
     def _wait_for_code(self, rest: Envelope, result: Result, error: ForeignFrame) -> None:
         """The frame is of other code: it waits, and is offered again to whoever has that."""

@@ -20,6 +20,7 @@ from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, Store
 from pauseflow.graph import Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
+from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
@@ -164,6 +165,10 @@ class Worker:
         entry = self._exchange.begin()
         if entry is None:
             return False
+        if isinstance(entry.envelope, Envelope) and entry.envelope.crashes:
+            # If it takes this worker down too, nothing else shall bear the blame.
+            self._exchange.flush()
+            self._exchange.give_back(self._wire)
         self._exchange.end(entry, self._attempt(entry))
         return True
 
