@@ -15,7 +15,7 @@ TESTS ?= tests
 PYTEST_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench chaos clean
 
 # The embedded server, whatever the shell is set to.
 demo test: export REDIS_URL :=
@@ -55,6 +55,9 @@ check: $(VENV)/.dev ## Lint, formatting, types, and which package may import whi
 bench: $(VENV)/.dev ## Measure (bench/*.py, one after the other)
 	@for script in bench/*.py; do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit; done
+
+chaos: $(VENV)/.dev ## Kill, freeze and restart everything, 200 times (CHAOS=--seed=7 to repeat one)
+	@$(BIN)/python tests/process/chaos/driver.py $(CHAOS)
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) $(OUT) build dist .coverage .coverage.* htmlcov .hypothesis \

@@ -1,0 +1,26 @@
+"""The short form of the chaos: a dozen kills, freezes and stops, and a restart of the server."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from chaos.driver import Chaos
+
+pytestmark = pytest.mark.process
+
+
+def test_runs_survive_kills_and_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**9))
+    print(f"CHAOS_SEED={seed}")
+    chaos = Chaos(Path(tmp_path_factory.mktemp("c")), seed)
+    try:
+        figures = chaos.run(kills=10, restarts=1)
+    finally:
+        chaos.close()
+    print(figures)
+    assert figures.kills >= 10
+    assert figures.restarts >= 1
+    # five, and one for a driver that looks between other things
+    assert all(seconds < 6 for seconds in figures.recoveries)
