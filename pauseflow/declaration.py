@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from pauseflow.callee import Callee
@@ -214,22 +214,3 @@ def _flag(option: str, value: object, name: str) -> bool:
     if isinstance(value, bool):
         return value
     raise FlowDefinitionError(f"stage {name!r}: {option}={value!r} must be True or False")
-
-
-def require_callable_migrations(
-    name: str, migrate: Mapping[str, Callable[..., Any]] | None
-) -> None:
-    """Check what `branch(..., migrate=...)` was given.
-
-    Raises:
-        FlowDefinitionError: it isn't a mapping from names of versions to functions.
-    """
-    if migrate is None:
-        return
-    if not isinstance(migrate, Mapping) or not all(
-        isinstance(version, str) and callable(fn) for version, fn in migrate.items()
-    ):
-        raise FlowDefinitionError(
-            f"stage {name!r}: migrate= takes a dict from the old code's fingerprint to a function "
-            f"that makes the new call's arguments from the old locals"
-        )

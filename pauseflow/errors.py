@@ -15,7 +15,8 @@ PauseflowError
 │   └── RegistrationError    a class can't be registered like this
 ├── FrameError
 │   ├── CaptureError         a live local of a paused frame has no encoding
-│   └── ForeignFrame         a frame made by other code
+│   ├── ForeignFrame         a frame made by other code
+│   └── MigrationFailed      what migrate= declares for such a frame does not work
 ├── SourceChanged            a file is no longer the one that was being read
 ├── StageFailed              a stage's own exception, with its place
 ├── OutsideStage             current() where no stage is running
@@ -36,6 +37,7 @@ PauseflowError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -185,20 +187,72 @@ class ForeignFrame(FrameError):
         function: the function's name.
         frame_fingerprint: of the code that made the frame.
         code_fingerprint: of the code that was asked to take it up; empty if there is none.
+        frame_version: the label of the code that made the frame; empty if it has none.
+        code_version: that of the code that was asked to take it up.
     """
 
-    def __init__(self, function: str, *, frame_fingerprint: str, code_fingerprint: str) -> None:
+    def __init__(
+        self,
+        function: str,
+        *,
+        frame_fingerprint: str,
+        code_fingerprint: str,
+        frame_version: str = "",
+        code_version: str = "",
+    ) -> None:
         self.function = function
         self.frame_fingerprint = frame_fingerprint
         self.code_fingerprint = code_fingerprint
-        have = (
-            f"this code is {code_fingerprint}"
-            if code_fingerprint
-            else "this app has no such function"
-        )
+        self.frame_version = frame_version
+        self.code_version = code_version
+        made_by = frame_fingerprint + (f" (version {frame_version!r})" if frame_version else "")
+        own = code_fingerprint + (f" (version {code_version!r})" if code_version else "")
+        have = f"this code is {own}" if code_fingerprint else "this app has no such function"
+        key = frame_version or frame_fingerprint
         super().__init__(
-            f"the frame of {function!r} was made by code {frame_fingerprint}, and {have}. Run a "
-            f"worker with that code, or declare migrate= on the stage"
+            f"the frame of {function!r} was made by code {made_by}, and {have}. Run a worker with "
+            f"that code, or declare migrate={{{key!r}: ...}} on the stage"
+        )
+
+    def labelled(self, frame_version: str, code_version: str) -> ForeignFrame:
+        """The same error, with the labels that only the stage knows."""
+        return ForeignFrame(
+            self.function,
+            frame_fingerprint=self.frame_fingerprint,
+            code_fingerprint=self.code_fingerprint,
+            frame_version=frame_version,
+            code_version=code_version,
+        )
+
+
+class MigrationFailed(FrameError):
+    """What `migrate=` declares for a frame of older code does not work. The frame is kept.
+
+    Args:
+        function: the name of the function or class that the frame should go on in.
+        key: the fingerprint or label that the migration is declared for.
+        what: what the migration did.
+        kept: the names of the captured locals that it was given.
+        lost: the names of those that could not be made by this code, and why.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        key: str,
+        what: str,
+        *,
+        kept: tuple[str, ...] = (),
+        lost: Mapping[str, str] | None = None,
+    ) -> None:
+        self.function = function
+        self.key = key
+        without = "".join(f"; without {name!r}: {why}" for name, why in (lost or {}).items())
+        super().__init__(
+            f"migrate={{{key!r}: ...}} of {function!r} {what}. It was given the locals "
+            f"{', '.join(kept) or '(none)'}{without}. It must return the arguments of the new "
+            f"call: a tuple, a dict of keyword arguments, or the one argument itself (one that is "
+            f"None, a tuple or a dict goes into a tuple of one)"
         )
 
 

@@ -21,7 +21,6 @@ from pauseflow.declaration import (
     check_name,
     declare,
     declare_finished,
-    require_callable_migrations,
 )
 from pauseflow.errors import FlowDefinitionError
 from pauseflow.graph import Graph, Kind
@@ -30,6 +29,9 @@ from pauseflow.plan import Plan
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_OF_BRANCHES = ("finished", "strict", "version", "migrate")
+"""Options that only `branch` has."""
 
 
 class ReplayWarning(UserWarning):
@@ -135,6 +137,7 @@ class Stream(Generic[T]):
         *,
         finished: Callable[[], object] | Callable[[T], object] | None = None,
         strict: bool = False,
+        version: str | None = None,
         migrate: Mapping[str, Callable[..., Any]] | None = None,
         **options: Unpack[Options],
     ) -> Stream[R]:
@@ -147,8 +150,10 @@ class Stream(Generic[T]):
                 that record if it has a parameter without a default, else with nothing.
             strict: refuse a generator that can't be written down at its yields, which otherwise is
                 resumed by running it again and skipping what it has emitted.
-            migrate: for frames made by older code: its fingerprint, and a function from the old
-                locals to the new call's arguments.
+            version: a short label of this code, such as "v2", which its frames carry. Give
+                another one whenever the code changes.
+            migrate: for frames made by older code: its version label or fingerprint, and a
+                function from the old locals, a dict by name, to the new call's arguments.
             **options: see `Options`.
 
         Raises:
@@ -157,12 +162,17 @@ class Stream(Generic[T]):
         Warns:
             ReplayWarning: it is a generator that can't be written down at its yields.
         """
-        from pauseflow.resumable.series import Series  # noqa: PLC0415 # only branches need ast
+        # Only branches need ast, and whatever else it takes to resume.
+        from pauseflow.resumable.migration import check_versions  # noqa: PLC0415 # as above
+        from pauseflow.resumable.series import Series  # noqa: PLC0415 # as above
 
-        stage = declare(Kind.BRANCH, fn, options, extra=("finished", "strict", "migrate"))
-        require_callable_migrations(stage.name, migrate)
+        stage = declare(Kind.BRANCH, fn, options, extra=_OF_BRANCHES)
+        try:
+            check_versions(version, migrate)
+        except ValueError as error:
+            raise FlowDefinitionError(f"stage {stage.name!r}: {error}") from None
         over = None if finished is None else declare_finished(stage, finished)
-        series = Series(fn, strict=strict, migrate=migrate)
+        series = Series(fn, strict=strict, version=version, migrate=migrate)
         for reason in series.warnings:
             warnings.warn(f"stage {stage.name!r}: {reason}", ReplayWarning, stacklevel=2)
         stage = replace(

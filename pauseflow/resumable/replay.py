@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from types import GeneratorType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pauseflow.pause import PauseFlow
+from pauseflow.resumable.call import Call
 
 T = TypeVar("T")
+
+REPLAY: Final = "replay"
+"""What data of a series that is run again begins with."""
 
 
 class replayable(Generic[T]):  # noqa: N801 (used as a function)
@@ -67,6 +72,7 @@ class Replaying:
         taken: how many values to skip.
         answers: what each pause among them was answered with, by its place.
         value: the answer to the last of them.
+        call: the arguments that it was begun with, if they are others than the record.
     """
 
     def __init__(
@@ -75,8 +81,10 @@ class Replaying:
         taken: int = 0,
         answers: dict[int, Any] | None = None,
         value: object = None,
+        call: Call | None = None,
     ) -> None:
         self._iterator = iterator
+        self.call = call
         self.taken = 0
         self.answers: dict[int, Any] = dict(answers or {})
         if value is not None:
@@ -121,8 +129,10 @@ class ReplayingAsync:
         taken: int = 0,
         answers: dict[int, Any] | None = None,
         value: object = None,
+        call: Call | None = None,
     ) -> None:
         self._iterator = iterator
+        self.call = call
         self.taken = 0
         self.answers: dict[int, Any] = dict(answers or {})
         if value is not None:
@@ -157,3 +167,38 @@ class ReplayingAsync:
     def state(self) -> list[Any]:
         """How many values were taken in all, and the answers to the pauses among them."""
         return [max(self.taken, self._skip), self.answers]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFrame:
+    """A series that is run again, as it was written down.
+
+    Attributes:
+        function: `module:qualname` of what is called.
+        fingerprint: of the code that made the frame.
+        taken: how many values were taken of it, pauses too.
+        answers: what each pause among them was answered with, by its place.
+        call: the arguments that it was begun with, if they are others than the record.
+    """
+
+    function: str
+    fingerprint: str
+    taken: int
+    answers: dict[Any, Any]
+    call: Call | None = None
+
+    @classmethod
+    def from_data(cls, data: object) -> ReplayFrame | None:
+        """Read it from plain data; None if that is something else."""
+        match data:
+            case ["replay", str(name), str(code), int(taken), dict(answers), *began]:
+                match began:
+                    case [] if taken >= 0:
+                        return cls(name, code, taken, answers)
+                    case [list(args), dict(named)] if taken >= 0 and _are_names(named):
+                        return cls(name, code, taken, answers, Call(tuple(args), named))
+        return None
+
+
+def _are_names(keys: Iterable[object]) -> bool:
+    return all(type(key) is str for key in keys)

@@ -13,6 +13,7 @@ from pauseflow import codec
 from pauseflow.errors import CaptureError, CodecError, ForeignFrame, NotResumable
 from pauseflow.resumable import iterators
 from pauseflow.resumable.awaited import Awaited
+from pauseflow.resumable.call import Call
 from pauseflow.resumable.entering import Entry
 from pauseflow.resumable.frame import (
     Frame,
@@ -22,10 +23,11 @@ from pauseflow.resumable.frame import (
     restored_iterator,
 )
 from pauseflow.resumable.instances import has_iteration
+from pauseflow.resumable.migration import TAKEN, Migrations, captured_locals
 from pauseflow.resumable.packing import GENERATORS, Packer
 from pauseflow.resumable.prepared import BY_CODE, Resumable, name_of, prepare
 from pauseflow.resumable.reach import Reach
-from pauseflow.resumable.replay import Replaying, ReplayingAsync
+from pauseflow.resumable.replay import REPLAY, ReplayFrame, Replaying, ReplayingAsync
 from pauseflow.resumable.showing import told_locals
 from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
 from pauseflow.resumable.standing import Ends, code_of
@@ -35,7 +37,7 @@ Kind = Literal["generator", "async generator", "iterator class", "function", "re
 AnySeries = Any
 """An iterator, or an asynchronous one for asynchronous kinds."""
 
-_REPLAY: Final = "replay"
+_VERSION: Final = "version"
 _LOG = logging.getLogger("pauseflow.resumable")
 
 
@@ -50,6 +52,7 @@ class FrameView:
         line: the source line where it stands; 0 if it has none.
         locals: the live locals' names and how their values read, shortened.
         note: what can't be told, and why; empty if all can.
+        version: the label of the code that made the frame; empty if it has none.
     """
 
     function: str
@@ -58,6 +61,7 @@ class FrameView:
     line: int
     locals: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    version: str = ""
 
 
 class Series:
@@ -69,19 +73,22 @@ class Series:
         fn: a generator function, a class of iterators, or a function that gives an iterable; each
             of them may be asynchronous, a bound method or a partial.
         strict: refuse what could only be resumed by running it again.
-        migrate: for the fingerprint of older code, a function from the captured locals, by name,
-            to the arguments of a new call: a tuple, a dict of keyword arguments, or the one
-            argument itself.
+        version: a label of this code, which is written into its frames: up to 64 characters.
+        migrate: for the fingerprint or label of older code, a function from the captured locals,
+            by name, to the arguments of a new call: a tuple, a dict of keyword arguments, or the
+            one argument itself.
 
     Attributes:
         kind: what `fn` is, as far as resuming is concerned.
         is_async: `open` and `reopen` give asynchronous iterators.
         name: `module:qualname` of `fn`.
         fingerprint: of its source; "" if it has none.
+        version: its label; "" if it has none.
         warnings: why it is resumed by running it again, for whoever builds the flow to be told.
 
     Raises:
         NotResumable: with `strict`, it can't be resumed where it stopped.
+        ValueError: the label is none, or `migrate` is not as above.
     """
 
     def __init__(
@@ -89,6 +96,7 @@ class Series:
         fn: Callable[..., Any],
         *,
         strict: bool = False,
+        version: str | None = None,
         migrate: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.kind: Kind
@@ -96,11 +104,12 @@ class Series:
         self.fingerprint = ""
         self._fn = fn
         self._strict = strict
-        self._migrate = dict(migrate or {})
         self._resumable: Resumable | None = None
         self._told = False
         plain = unwrapped(fn)
         self.name = name_of(plain)
+        self._migrations = Migrations(self.name, fn, version, migrate)
+        self.version = self._migrations.version
         is_generator = inspect.isgeneratorfunction(plain)
         self.is_async = inspect.isasyncgenfunction(plain) or inspect.iscoroutinefunction(plain)
         if is_generator or inspect.isasyncgenfunction(plain):
@@ -152,27 +161,44 @@ class Series:
         """
         if self._resumable is not None and self.kind != "iterator class":
             return self._resumable.start(record)
+        return self._begun(record, None)
+
+    def _begun(self, record: Any, call: Call | None) -> AnySeries:
+        """A series from its beginning, for the record or with other arguments."""
+        if self.is_async and self.kind == "function":
+            return Awaited(self._fn, record, call=call)
+        if self._resumable is not None and self.kind != "iterator class":
+            return (call or Call((record,))).of(self._resumable.start)
+        made = self._fn(record) if call is None else call.of(self._fn)
         if self.kind == "iterator class":
-            made = self._fn(record)
             if self._resumable is not None:
                 return self._resumable.start(made)
             return aiter(made) if self.is_async else iter(made)
         if self.kind == "replay":
-            made = self._fn(record)
-            return ReplayingAsync(aiter(made)) if self.is_async else Replaying(iter(made))
-        if self.is_async:
-            return Awaited(self._fn, record)
-        return self._known(self._fn(record))
+            return self._replaying(made, call=call)
+        return self._known(made, call)
 
-    def _known(self, made: Any) -> Iterator[Any]:
+    def _replaying(
+        self,
+        made: Any,
+        taken: int = 0,
+        answers: dict[int, Any] | None = None,
+        value: object = None,
+        call: Call | None = None,
+    ) -> Replaying | ReplayingAsync:
+        if self.is_async:
+            return ReplayingAsync(aiter(made), taken, answers, value, call)
+        return Replaying(iter(made), taken, answers, value, call)
+
+    def _known(self, made: Any, call: Call | None) -> Iterator[Any]:
         """The iterator of what a function returned; one that can't be captured counts."""
         iterator: Iterator[Any] = iter(made)
         if isinstance(iterator, GeneratorType):
             adopted = self._adopted(iterator)
-            return adopted if adopted is not None else Replaying(iterator)
+            return adopted if adopted is not None else Replaying(iterator, call=call)
         if type(iterator) in iterators.NATIVE or has_iteration(iterator):
             return iterator
-        return Replaying(iterator)
+        return Replaying(iterator, call=call)
 
     def _adopted(self, generator: GeneratorType[Any, Any, Any]) -> Iterator[Any] | None:
         """The rewritten form of a generator that a function has made and not begun."""
@@ -206,23 +232,22 @@ class Series:
             CaptureError: a live local has no encoding, or it stands where it can't be entered.
         """
         del emitted  # what replays counts for itself, pauses too
-        if isinstance(series, Replaying | ReplayingAsync):
-            return self._replayed(series.state)
-        if isinstance(series, Awaited):
-            if series.iterator is None:
-                return self._replayed([0, {}])
-            return self._captured_iterator(series.iterator, Ends(raised))
         if isinstance(series, GENERATORS):
-            return capture(series, raised=raised).encode()
-        return self._captured_iterator(series, Ends(raised))
+            frame = capture(series, raised=raised).encode()
+        elif isinstance(series, Awaited) and series.iterator is None:
+            frame = self._replayed([0, {}], series.call)
+        else:
+            iterator = series.iterator if isinstance(series, Awaited) else series
+            frame = self._captured_iterator(iterator, Ends(raised))
+        return codec.encode([_VERSION, self.version, frame]) if self.version else frame
 
     def _captured_iterator(self, series: Any, ends: Ends) -> bytes:
         if isinstance(series, Replaying | ReplayingAsync):
-            return self._replayed(series.state)
+            return self._replayed(series.state, series.call)
         packer = Packer(self._reach, ends)
         return captured_iterator(series, packer, self.name, self.fingerprint).encode()
 
-    def _replayed(self, state: list[Any]) -> bytes:
+    def _replayed(self, state: list[Any], call: Call | None) -> bytes:
         if self._strict and state[0]:
             raise CaptureError(
                 "the iterator", self.name, file=self.name, line=0,
@@ -235,7 +260,8 @@ class Series:
                 "function again and skipping what was taken before",
                 self.name,
             )
-        return codec.encode([_REPLAY, self.name, self.fingerprint, *state])
+        began = [] if call is None else [list(call.args), call.kwargs]
+        return codec.encode([REPLAY, self.name, self.fingerprint, *state, *began])
 
     # -- reopening
 
@@ -254,14 +280,21 @@ class Series:
             ForeignFrame: the frame was made by other code, and no migration is declared for it.
             MalformedData: the bytes are no frame.
         """
-        data = codec.decode(frame)
-        match data:
-            case ["replay", str(), str(fingerprint), int(taken), dict(answers)] if taken >= 0:
-                self._check(fingerprint)
-                return self._replay(record, taken, answers, value)
-        read = Frame.from_data(data)
-        if read.fingerprint != self.fingerprint and read.fingerprint in self._migrate:
-            return self._migrated(read)
+        version, read = _read(frame)
+        try:
+            if isinstance(read, ReplayFrame):
+                return self._replay(record, read, value)
+            return self._entered(record, read, value, error)
+        except ForeignFrame as foreign:
+            key = self._migrations.key_of(read.fingerprint, version)
+            if key is None:
+                raise foreign.labelled(version, self.version) from None
+        kept, lost = self._locals(read)
+        return self._begun(record, self._migrations.call(key, kept, lost))
+
+    def _entered(
+        self, record: Any, read: Frame, value: object, error: BaseException | None
+    ) -> AnySeries:
         resumable = self._resumable or self._adopter(read)
         if resumable is not None:
             self._check(read.fingerprint, resumable.fingerprint)
@@ -274,26 +307,25 @@ class Series:
             return Awaited(self._fn, record, made)
         return made
 
-    def _replay(self, record: Any, taken: int, answers: dict[Any, Any], value: object) -> AnySeries:
+    def _replay(self, record: Any, frame: ReplayFrame, value: object) -> AnySeries:
+        self._check(frame.fingerprint)
         if self.kind == "function" and self.is_async:
-            return Awaited(self._fn, record)
+            return Awaited(self._fn, record, call=frame.call)
         if self.kind not in ("replay", "function"):
             malformed("it is that of a series which is run again")
-        made = self._fn(record)
-        if self.is_async:
-            return ReplayingAsync(aiter(made), taken, answers, value)
-        return Replaying(iter(made), taken, answers, value)
+        made = self._fn(record) if frame.call is None else frame.call.of(self._fn)
+        return self._replaying(made, frame.taken, frame.answers, value, frame.call)
 
-    def _migrated(self, frame: Frame) -> AnySeries:
-        arguments = self._migrate[frame.fingerprint](dict(frame.locals))
-        start = self._fn if self._resumable is None else self._resumable.start
-        if isinstance(arguments, tuple):
-            return start(*arguments)
-        return start(**arguments) if isinstance(arguments, dict) else start(arguments)
+    def _locals(self, frame: Frame | ReplayFrame) -> tuple[dict[str, Any], dict[str, str]]:
+        if isinstance(frame, ReplayFrame):
+            return {TAKEN: frame.taken}, {}
+        if self._resumable is not None:
+            return captured_locals(frame, self._resumable.reach, self._resumable.given)
+        return captured_locals(frame, Reach() if self.kind == "replay" else self._reach)
 
-    def _adopter(self, frame: Frame) -> Resumable | None:
+    def _adopter(self, frame: Frame | ReplayFrame) -> Resumable | None:
         """The generator function that a function called for its result."""
-        if self.kind != "function":
+        if self.kind != "function" or isinstance(frame, ReplayFrame):
             return None
         known = [found for found in self._reach.generators() if found.name == frame.function]
         fitting = [found for found in known if found.fingerprint == frame.fingerprint]
@@ -310,18 +342,32 @@ class Series:
         """What an operator sees of a frame. Never fails: it says what it can't read."""
         file = "?" if self._resumable is None else self._resumable.file
         try:
-            data = codec.decode(frame)
-            if isinstance(data, list) and len(data) == 5 and data[0] == _REPLAY:
-                note = f"run again from the beginning, {data[3]} values are skipped"
-                return FrameView(str(data[1]), str(data[2]), file, 0, note=note)
-            read = Frame.from_data(data)
+            version, read = _read(frame)
         except (CodecError, RecursionError) as error:
             return FrameView(self.name, "?", file, 0, note=f"the frame can't be read: {error}")
-        other = read.fingerprint != self.fingerprint
-        note = f"made by other code; this code is {self.fingerprint}" if other else ""
-        told = told_locals(read)
-        return FrameView(read.function, read.fingerprint, file, read.line, told, note)
+        own = self._resumable or self._adopter(read) or self
+        notes = []
+        if read.fingerprint != own.fingerprint:
+            label = f" (version {self.version!r})" if self.version else ""
+            notes.append(f"made by other code; this code is {own.fingerprint}{label}")
+        if isinstance(read, ReplayFrame):
+            notes.append(f"run again from the beginning, {read.taken} values are skipped")
+            line, told = 0, {}
+        else:
+            line, told = read.line, told_locals(read)
+        note = "; ".join(notes)
+        return FrameView(read.function, read.fingerprint, file, line, told, note, version)
 
 
 def _iterates(kind: type) -> bool:
     return any(hasattr(kind, name) for name in ("__iter__", "__next__", "__aiter__", "__anext__"))
+
+
+def _read(frame: bytes) -> tuple[str, Frame | ReplayFrame]:
+    """The label of the code that made a frame, which is around the frame; "" if it has none."""
+    version, data = "", codec.decode(frame)
+    match data:
+        case ["version", str(version), bytes(inner)]:
+            data = codec.decode(inner)
+    replay = ReplayFrame.from_data(data)
+    return version, Frame.from_data(data) if replay is None else replay
