@@ -5,7 +5,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 from chaos.driver import Chaos
 
 pytestmark = pytest.mark.process
