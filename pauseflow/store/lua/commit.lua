@@ -12,7 +12,8 @@
 --   before the committing one; payload: 6 a stage of the cast (see pipeline),
 --   then (field, wake time in ms, timer's name, text) a park; a wake time of 0 waits to be told,
 --   of -1 goes on at once (its text is an envelope), then the pieces
--- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone; the entry is dropped
+-- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone, or this chunk of it
+--   is done already (someone put the entry here again); the entry is dropped
 -- @include pipeline
 
 local stream = KEYS[7]
@@ -27,6 +28,10 @@ if not state then
   return -1
 end
 local self = flow.cast[1]
+local number = seq + 0
+if self.flying < 1 or number >= self.sent or (self.ordered and number < self.cursor) then
+  return -1
+end
 local next_arg = 20 + 6 * cast
 
 self.done = self.done + done
@@ -55,7 +60,7 @@ if error ~= '' then
   redis.call('XADD', results, '*', 'halt', '1')
 end
 
-local in_order = not self.ordered or seq + 0 == self.cursor
+local in_order = not self.ordered or number == self.cursor
 if in_order then
   for i = next_arg, next_arg + pieces - 1 do
     emit(self, ARGV[i])
