@@ -9,8 +9,20 @@ from types import FrameType, TracebackType
 from typing import Self
 
 
+class Hailed(BaseException):
+    """Gets the main thread out of whatever blocks it: nothing on the way takes it for its own.
+
+    Args:
+        error: what the command ends with.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
 class Hail:
-    """Raises an error in the main thread, in the middle of whatever blocks it, as Ctrl-C does.
+    """Raises `Hailed` in the main thread, in the middle of whatever blocks it, as Ctrl-C does.
 
     A context manager, entered in the main thread. Uses SIGUSR1 meanwhile.
     """
@@ -38,7 +50,7 @@ class Hail:
         signal.signal(signal.SIGUSR1, self._before)
 
     def call(self, error: BaseException) -> None:
-        """From any thread: raise this in the main thread. The first one counts."""
+        """From any thread: end the command with this error. The first one counts."""
         with self._lock:
             if self._open and self._error is None:
                 self._error = error
@@ -46,4 +58,4 @@ class Hail:
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
         if self._open and self._error is not None:
-            raise self._error
+            raise Hailed(self._error)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from pauseflow.cli.exits import HELP, Ended, Exit, code_of, message_of
+from pauseflow.cli.hail import Hailed
 from pauseflow.cli.invocation import common_options
 
 # Each with its one line of help, so that --help imports none of them.
@@ -86,7 +87,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command, and write out what it printed while a closed pipe can be noticed."""
         try:
-            result = super().invoke(ctx)
+            try:
+                result = super().invoke(ctx)
+            except Hailed as hailed:
+                raise hailed.error from None
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read our output has had enough. That is no error.
