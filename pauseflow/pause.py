@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+LONGEST_SECONDS = 100 * 365 * 86_400.0
+YEARS = range(2, 9999)
+"""Of the first and the last year that datetime knows, some time zones have only a part."""
+
 
 class PauseFlow(BaseException):
     """Stop here, and go on from here later, on any worker.
@@ -19,7 +23,8 @@ class PauseFlow(BaseException):
         at: the moment when the stage goes on. A naive datetime is local time.
 
     Raises:
-        ValueError: both are given, or a time that is negative or not finite.
+        TypeError: what is given is no number and no timedelta, or no datetime.
+        ValueError: both are given, or a time that is negative or does not come in 100 years.
     """
 
     def __init__(
@@ -27,9 +32,9 @@ class PauseFlow(BaseException):
     ) -> None:
         if after is not None and at is not None:
             raise ValueError("PauseFlow takes after= or at=, not both")
-        seconds = after.total_seconds() if isinstance(after, timedelta) else after
-        if seconds is not None and not 0 <= seconds < float("inf"):
-            raise ValueError(f"PauseFlow(after={after!r}): give seconds, zero or more")
+        seconds = None if after is None else _seconds(after)
+        if at is not None:
+            _check_moment(at)
         self.after = seconds
         self.at = at
         super().__init__()
@@ -49,3 +54,24 @@ class PauseFlow(BaseException):
         if self.at is not None:
             given = f"at={self.at!r}"
         return f"PauseFlow({given})"
+
+
+def _seconds(after: object) -> float:
+    if isinstance(after, timedelta):
+        seconds = after.total_seconds()
+    elif isinstance(after, int | float) and not isinstance(after, bool):
+        seconds = after
+    else:
+        raise TypeError(f"PauseFlow(after={after!r}): give seconds or a timedelta")
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise ValueError(f"PauseFlow(after={after!r}): give a time from 0 to 100 years")
+    return seconds
+
+
+def _check_moment(at: object) -> None:
+    if not isinstance(at, datetime):
+        raise TypeError(
+            f"PauseFlow(at={at!r}): give a datetime, or after= with seconds or a timedelta"
+        )
+    if at.year not in YEARS:
+        raise ValueError(f"PauseFlow(at={at!r}): give a moment before the year {YEARS.stop}")
