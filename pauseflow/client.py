@@ -119,7 +119,7 @@ class Client:
             NotSerializable: the record has no encoding.
             StoreError: the server is gone, refuses, or is full.
         """
-        run_id = run_id or _new_id()
+        run_id = _new_id() if run_id is None else run_id
         self._runs.submit(flow.graph, run_id, value)
         return run_id
 
@@ -133,7 +133,7 @@ class Client:
         Raises:
             RunConflict: the id was used before, for another flow or by `submit`.
         """
-        run_id = run_id or _new_id()
+        run_id = _new_id() if run_id is None else run_id
         position = self._runs.open(flow.graph, run_id)
         return Feed(self._runs, flow.graph, run_id, position)
 

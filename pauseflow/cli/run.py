@@ -182,4 +182,6 @@ def _from_file(file: str) -> Iterator[object]:
 def _names(run_id: str | None, *, several: bool) -> Iterator[str | None]:
     if run_id is None or not several:
         return repeat(run_id)
+    if not run_id:
+        raise BadInput("--run-id is empty: give the runs a name, or leave it out")
     return (f"{run_id}-{number}" for number in count(1))

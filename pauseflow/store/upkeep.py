@@ -64,11 +64,16 @@ class Upkeep:
         return sum(_count(reply) for reply in self._wire.exchange(wakes)) if wakes else 0
 
     def forget_expired(self) -> int:
-        """Drops what is left of done runs that have expired, a bounded number. Returns how many."""
+        """Drops what is left of done runs that have expired, a bounded number. Returns how many.
+
+        Raises:
+            ServerRefused: the server accepts no writes, even if there is nothing to drop.
+        """
         old = self._wire.call(
             ("ZRANGEBYSCORE", self._keys.expiring, "-inf", self.now(), "LIMIT", 0, EXPIRED_AT_ONCE)
         )
-        drops: list[Command] = []
+        # Written even if nothing is old: else nobody would notice that this is only a replica.
+        drops: list[Command] = [("ZREM", self._keys.expiring, "")]
         for run_id in old:
             run = self._keys.run(run_id.decode("utf-8", "replace"))
             drops += [
@@ -76,7 +81,7 @@ class Upkeep:
                 ("ZREM", self._keys.runs, run_id),
                 ("ZREM", self._keys.expiring, run_id),
             ]
-        for reply in self._wire.exchange(drops) if drops else ():
+        for reply in self._wire.exchange(drops):
             _count(reply)
         return len(old)
 

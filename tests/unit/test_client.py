@@ -130,3 +130,12 @@ def test_keys_know_which_of_them_are_permanent():
     of_a_run = [run.base, run.results, run.parked, run.room, run.backlog("s"), run.reorder("s")]
     assert not any(map(keys.permanent, of_a_run))
     assert not keys.permanent(Keys("other").runs)
+
+
+def test_an_empty_run_id_is_refused_rather_than_made_up(fake):
+    with Client(fake) as client:
+        with pytest.raises(SettingsError, match="run id ''"):
+            client.submit(FLOW, 1, run_id="")
+        with pytest.raises(SettingsError, match="run id ''"):
+            client.open(FLOW, run_id="")
+        assert client.runs() == []

@@ -200,3 +200,17 @@ def test_a_pause_ends_when_its_time_has_come_and_not_before(fake):
         cluster.settle()
         assert cluster.finish() == [1]
         assert paused == [1, 1]
+
+
+def test_a_server_that_takes_no_writes_is_noticed_with_nothing_to_do(cluster, monkeypatch):
+    exchange = cluster.upkeep._wire.exchange
+
+    def of_a_replica(commands):
+        return [
+            ServerRefused("a read-only replica") if command[0] == "ZREM" else reply
+            for command, reply in zip(commands, exchange(commands), strict=True)
+        ]
+
+    monkeypatch.setattr(cluster.upkeep._wire, "exchange", of_a_replica)
+    with pytest.raises(ServerRefused, match="replica"):
+        run_services([cluster.janitor], threading.Event())
