@@ -37,6 +37,7 @@ class Service(Protocol):
 class _Due:
     service: Service
     at: float
+    failures: int = 0
 
 
 def run_services(
@@ -58,7 +59,6 @@ def run_services(
         ServerRefused: the server does not accept us.
     """
     plan = [_Due(service, clock()) for service in services]
-    failures = 0
     while not stopping.is_set():
         due = min(plan, key=lambda each: each.at)
         wait = due.at - clock()
@@ -69,12 +69,14 @@ def run_services(
         except ServerRefused:
             raise
         except StoreError as error:
-            if failures == 0:
+            # Said once, until all go on: a full server still lets some of them do their work.
+            if not any(each.failures for each in plan):
                 log.warning("%s: %s; trying again", due.service.name, error)
-            failures += 1
-            due.at = clock() + min(FIRST_DELAY * 2 ** min(failures, 10), LONGEST_DELAY)
+            due.failures += 1
+            due.at = clock() + min(FIRST_DELAY * 2 ** min(due.failures, 10), LONGEST_DELAY)
             continue
-        if failures:
-            log.info("%s: the server is back", due.service.name)
-            failures = 0
+        if due.failures:
+            due.failures = 0
+            if not any(each.failures for each in plan):
+                log.info("%s: the server is back", due.service.name)
         due.at = clock() if busy else clock() + due.service.every
