@@ -97,7 +97,8 @@ class Children:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
             for keeper in self._keepers:
-                keeper.join(STOP_PATIENCE)
+                if keeper.ident is not None:  # else the stop came before it began
+                    keeper.join(STOP_PATIENCE)
             for descriptor in (self._lifeline, self._lifeline_end):
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
