@@ -20,12 +20,14 @@ class Callee:
         name: what the author called it; "" for a lambda, which has no name of its own.
         is_async: calling it gives an awaitable or an asynchronous generator.
         is_generator: calling it gives a generator, asynchronous or not.
+        is_iterator: it is a class of iterators, asynchronous or not.
     """
 
     fn: Callable[..., Any]
     name: str
     is_async: bool
     is_generator: bool
+    is_iterator: bool
 
     @classmethod
     def of(cls, fn: object, *, asked_by: str) -> Callee:
@@ -47,7 +49,10 @@ class Callee:
         is_generator = inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body)
         is_async = inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body)
         name = getattr(plain, "__name__", None) or type(plain).__name__
-        return cls(fn, "" if name == "<lambda>" else name, is_async, is_generator)
+        is_iterator = inspect.isclass(plain) and (
+            hasattr(plain, "__next__") or hasattr(plain, "__anext__")
+        )
+        return cls(fn, "" if name == "<lambda>" else name, is_async, is_generator, is_iterator)
 
     def takes(self, count: int) -> bool:
         """Whether it can be called with `count` positional arguments; True if nobody can tell."""

@@ -147,9 +147,10 @@ def _stage_name(callee: Callee, name: object, call: str) -> str:
 
 
 def _check_body(kind: Kind, callee: Callee, name: str) -> None:
-    if kind is not Kind.BRANCH and callee.is_generator:
+    if kind is not Kind.BRANCH and (callee.is_generator or callee.is_iterator):
+        what = "generator function" if callee.is_generator else "iterator class"
         raise FlowDefinitionError(
-            f"stage {name!r} is the generator function {callee.signature()}, and {kind} gives one "
+            f"stage {name!r} is the {what} {callee.signature()}, and {kind} gives one "
             f"output at most for a record: use branch({callee.name or '...'})"
         )
     if not callee.takes(1):

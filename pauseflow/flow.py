@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 import warnings
 from collections.abc import (
@@ -34,6 +35,18 @@ _OF_BRANCHES = ("finished", "strict", "version", "migrate")
 """Options that only `branch` has."""
 
 
+_METHODS = ("map", "filter", "branch", "each")
+# What others call them.
+_ELSEWHERE = {
+    "flatmap": "branch",
+    "foreach": "each",
+    "apply": "map",
+    "select": "map",
+    "then": "map",
+    "where": "filter",
+}
+
+
 class ReplayWarning(UserWarning):
     """A generator can't be written down where it stops: it will be run again from its beginning.
 
@@ -53,7 +66,7 @@ class End:
     if not TYPE_CHECKING:  # a type checker should go on to find .map on it an error
 
         def __getattr__(self, attribute: str) -> object:
-            if attribute in {"map", "filter", "branch", "each"}:
+            if attribute in _METHODS:
                 raise FlowDefinitionError(
                     f"stage {self._stage!r} is an each, which emits nothing, so .{attribute} can't "
                     f"follow it: put .{attribute}(...) before it, or make it a map that returns "
@@ -188,6 +201,17 @@ class Stream(Generic[T]):
         stage = declare(kind, fn, options)
         self._plan.add(stage, after=self._after)
         return stage.name
+
+    if not TYPE_CHECKING:  # a type checker finds such a mistake by itself
+
+        def __getattr__(self, attribute: str) -> object:
+            known = _ELSEWHERE.get(attribute.replace("_", "").lower())
+            near = difflib.get_close_matches(attribute, _METHODS, n=1)
+            hint = known or (near[0] if near else "")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r}"
+                + (f": did you mean .{hint}(...)?" if hint else "")
+            )
 
     def __repr__(self) -> str:
         return f"<records of {self._after!r} in flow {self._flow.name!r}>"

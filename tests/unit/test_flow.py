@@ -209,6 +209,10 @@ def named_pages(flow):
         (lambda flow: flow.branch(pages([])), ["the generator pages(...)", "branch(pages)"]),
         # the wrong shape
         (lambda flow: flow.map(pages), ["generator function pages(record)", "use branch(pages)"]),
+        (
+            lambda flow: flow.map(Countdown),
+            ["iterator class Countdown(start)", "branch(Countdown)"],
+        ),
         (lambda flow: flow.filter(stream), ["generator function stream", "use branch(stream)"]),
         (lambda flow: flow.each(pages), ["use branch(pages)"]),
         (lambda flow: flow.map(with_factor), ["called with one record", "functools.partial"]),
@@ -413,3 +417,22 @@ def test_a_migration_is_a_function_for_each_older_version():
 def test_importing_pauseflow_imports_no_redis():
     code = "import sys, pauseflow; sys.exit('redis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("mpa", ": did you mean .map(...)?"),
+        ("flat_map", ": did you mean .branch(...)?"),
+        ("flatMap", ": did you mean .branch(...)?"),
+        ("foreach", ": did you mean .each(...)?"),
+        ("__wrapped__", ""),
+        ("qwertz", ""),
+    ],
+)
+def test_a_misspelled_method_is_told_which_one_was_meant(written, meant):
+    for handle in (Flow("f"), Flow("f").map(parse)):
+        with pytest.raises(AttributeError) as caught:
+            getattr(handle, written)
+        assert str(caught.value).endswith(f"object has no attribute {written!r}{meant}")
+        assert not hasattr(handle, written)
