@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Generic, Self, TypeVar, cast
 
 from pauseflow.errors import SourceChanged
+from pauseflow.sources.unpacking import READ_BYTES, Point, Unpacking
 
 T = TypeVar("T")
+
+_OPEN = {"_file", "_unpacking", "_point"}
 
 
 class FileSource(Generic[T]):
@@ -18,8 +24,18 @@ class FileSource(Generic[T]):
 
     The file is opened when the first item is asked for, and again, at the offset, after a pause on
     whichever machine it goes on: the path must lead to the same file there. In a plain file the
-    offset is sought at once. In a gzip file it is an offset in what is unpacked, and everything
-    before it is unpacked once more: gzip has no other way.
+    offset is sought at once.
+
+    In a gzip file it is an offset in what is unpacked. The state has, besides it, the last point
+    before it where unpacking can begin: the beginning of a member, or a full flush in one. That is
+    sought at once, and what lies between is unpacked once more. So a file of many members (a log
+    that is appended to, `bgzip`), or with full flushes (`pigz --independent`,
+    `compressobj.flush(Z_FULL_FLUSH)`, at least 128 KiB from each other), goes on at once however
+    large it is. One that was written in one go has one member and no flush, and is unpacked from
+    its beginning: what is packed may refer to the 32 KiB before it, which no offset stands for.
+
+    A gzip file that ends inside a member raises EOFError behind its last whole item, and one that
+    is damaged raises `gzip.BadGzipFile`; both name it.
 
     Args:
         path: the file. A name that ends in `.gz` is unpacked.
@@ -29,6 +45,8 @@ class FileSource(Generic[T]):
         self.path = os.fspath(path)
         self.offset = 0
         self._file: BinaryIO | None = None
+        self._unpacking: Unpacking | None = None
+        self._point: list[int] | None = None
         self._over = False
 
     def __iter__(self) -> Self:
@@ -48,8 +66,9 @@ class FileSource(Generic[T]):
     def close(self) -> None:
         """Close the file; asking for another item opens it again at its place."""
         if self._file is not None:
+            self._point = self._resuming()
             self._file.close()
-            self._file = None
+            self._file = self._unpacking = None
 
     def __del__(self) -> None:
         # A generator that is paused lets go of its sources without a chance to close them.
@@ -57,10 +76,12 @@ class FileSource(Generic[T]):
             self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_file"}
+        state = {name: value for name, value in vars(self).items() if name not in _OPEN}
+        point = self._resuming()
+        return state if point is None else {**state, "_point": point}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _file=None)
+        vars(self).update({"_point": None, **state, "_file": None, "_unpacking": None})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path!r} at {self.offset}>"
@@ -81,19 +102,53 @@ class FileSource(Generic[T]):
         self._over = True
         return StopIteration()
 
+    def _resuming(self) -> list[int] | None:
+        """Where in a gzip file unpacking can begin for the place."""
+        return self._point if self._unpacking is None else [*self._unpacking.point(self.offset)]
+
     def _at(self, offset: int) -> BinaryIO:
-        path = Path(self.path)
-        if path.suffix == ".gz":
-            file = cast("BinaryIO", gzip.open(path, "rb"))  # noqa: SIM115 (it stays open between items)
-            reached = file.seek(offset)
-        else:
-            file = path.open("rb")
-            reached = min(offset, file.seek(0, os.SEEK_END))
-            file.seek(reached)
-        if reached < offset:
+        if Path(self.path).suffix == ".gz":
+            return self._unpacked_at(offset)
+        file = Path(self.path).open("rb")  # noqa: SIM115 (it stays open between items)
+        size = file.seek(0, os.SEEK_END)
+        if size < offset:
             file.close()
-            raise SourceChanged(
-                f"{self.path} was read up to byte {offset}, and has only {reached} now. Put back "
-                f"the file that the run was reading, or cancel the run"
-            )
+            raise self._changed(f"has only {size} now")
+        file.seek(offset)
         return file
+
+    def _unpacked_at(self, offset: int) -> BinaryIO:
+        point = Point.of(self._point)
+        point = point if point.unpacked <= offset else Point()
+        unpacking = Unpacking(self.path, point, _place_of(self))
+        if unpacking.size < point.packed:
+            size = unpacking.size
+            unpacking.close()
+            raise self._changed(f"has only {size} of {point.packed} packed bytes now")
+        try:
+            unpacking.skip(offset)
+        except (EOFError, gzip.BadGzipFile) as error:
+            unpacking.close()
+            raise self._changed(f"can't be read up to there now ({error})") from error
+        if unpacking.unpacked != offset:
+            unpacking.close()
+            raise self._changed(f"has only {unpacking.unpacked} now")
+        self._unpacking = unpacking
+        return cast("BinaryIO", io.BufferedReader(unpacking, READ_BYTES))
+
+    def _changed(self, what: str) -> SourceChanged:
+        return SourceChanged(
+            f"{self.path} was read up to byte {self.offset}, and {what}. Put back the file that "
+            f"the run was reading, or cancel the run"
+        )
+
+
+def _place_of(source: FileSource[Any]) -> Callable[[], int]:
+    """Tells the place of a source, and does not keep it alive: it closes its file when it goes."""
+    watched = weakref.ref(source)
+
+    def place() -> int:
+        alive = watched()
+        return 0 if alive is None else alive.offset
+
+    return place

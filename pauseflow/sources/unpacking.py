@@ -1,0 +1,250 @@
+"""The bytes of a gzip file, and the points in it from which unpacking can go on.
+
+A gzip file is a series of members, each compressed on its own. Unpacking can begin at any of them,
+and in a member wherever the writer has done a full flush: everything was given out there, a block
+ends on a byte, and what follows refers to nothing before it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable
+from gzip import BadGzipFile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+PACKED_BYTES: Final = 1 << 14
+"""Read from the file at once: what unpacks to one or a few times `READ_BYTES`, mostly."""
+
+READ_BYTES: Final = 1 << 16
+"""Unpacked at once."""
+
+SPACING: Final = 1 << 16
+"""Unpacked bytes between points in a member, at least: looking for them costs time.
+
+With steps of `READ_BYTES`, all flushes are found that are twice as far from each other.
+"""
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_RAW: Final = -zlib.MAX_WBITS
+_FLUSHED: Final = b"\x00\x00\xff\xff"
+"""What a flush ends with: the two lengths of an empty stored block."""
+_LAST_BLOCK: Final = b"\x03\x00"
+"""An empty last block. It ends a stream only where a block can begin, on a whole byte."""
+_TRAILER: Final = struct.Struct("<LL")
+
+
+class Point(NamedTuple):
+    """Where unpacking can begin.
+
+    Attributes:
+        packed: the offset in the file.
+        unpacked: the offset in what is unpacked.
+        member: the offset in the file where the member begins.
+        length: unpacked bytes of the member before this point; 0 where it begins.
+        crc: their checksum.
+    """
+
+    packed: int = 0
+    unpacked: int = 0
+    member: int = 0
+    length: int = 0
+    crc: int = 0
+
+    @classmethod
+    def of(cls, data: Any) -> Point:
+        """The point that was written down as a list; the beginning, if the data is no point."""
+        parts = data if isinstance(data, list) and len(data) == len(cls._fields) else [-1]
+        if any(type(part) is not int or not 0 <= part < 1 << 63 for part in parts):
+            return cls()
+        point = cls(*parts)
+        return point if point.crc < 1 << 32 and point.length <= point.unpacked else cls()
+
+
+class Unpacking(io.RawIOBase):
+    """What is packed in a gzip file, from a point on.
+
+    Args:
+        path: the file.
+        point: where to begin; one that it told of the same file before.
+        place: tells up to where the bytes have been made use of: earlier points are forgotten.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+
+    def __init__(self, path: str, point: Point, place: Callable[[], int]) -> None:
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (it stays open with this)
+        self._path = path
+        self._place = place
+        self._points: deque[Point] = deque()
+        self._begin(point)
+
+    def _begin(self, point: Point) -> None:
+        self._file.seek(point.packed)
+        self._ahead = b""
+        self._behind = b""
+        self._at = point.packed
+        self._points.clear()
+        self._points.append(point)
+        self._since = point
+        self._member, self._length, self._crc = point.member, point.length, point.crc
+        self.unpacked = point.unpacked
+        self._raw = point.length > 0
+        self._decompressor: Any = zlib.decompressobj(_RAW) if self._raw else None
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file, packed."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    def point(self, unpacked: int) -> Point:
+        """The last point at or before an offset in what is unpacked."""
+        return next((p for p in reversed(self._points) if p.unpacked <= unpacked), Point())
+
+    def skip(self, unpacked: int) -> None:
+        """Go forward to an offset in what is unpacked, or to the end.
+
+        Raises:
+            EOFError, BadGzipFile: as `readinto`.
+        """
+        while self.unpacked < unpacked and self._some(min(unpacked - self.unpacked, READ_BYTES)):
+            pass
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Unpack some bytes, `READ_BYTES` at most; 0 at the end.
+
+        Raises:
+            EOFError: the file ends inside a member.
+            BadGzipFile: it is damaged, or no gzip file.
+        """
+        view = memoryview(buffer).cast("B")
+        data = self._some(min(len(view), READ_BYTES))
+        view[: len(data)] = data
+        return len(data)
+
+    def _some(self, size: int) -> bytes:
+        try:
+            return self._unpacked(size)
+        except (zlib.error, BadGzipFile) as error:
+            if not self._raw:
+                told = f"{self._path}: damaged at about byte {self._at}: {error}"
+                raise BadGzipFile(told) from None
+        # What follows the flush refers to what was before it after all: it was no full one.
+        reached = self.unpacked
+        self._begin(Point(self._member, reached - self._length, self._member))
+        self.skip(reached)
+        return self._some(size)
+
+    def _unpacked(self, size: int) -> bytes:
+        while True:
+            if self._decompressor is None and not self._next_member():
+                return b""
+            ended = not self._ahead and not self._refill()
+            whole, piece = self._ahead, self._piece()
+            data: bytes = self._decompressor.decompress(piece, size)
+            left = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            self._ahead = left + whole[len(piece) :]
+            taken = len(whole) - len(self._ahead)
+            self._at += taken
+            self._behind = (self._behind + whole[:taken])[-3:]
+            self._crc = zlib.crc32(data, self._crc)
+            self._length += len(data)
+            self.unpacked += len(data)
+            if self._decompressor.eof:
+                self._end_member()
+            elif not left and self._behind == _FLUSHED[1:]:
+                self._look()
+            if data:
+                return data
+            if ended and self._decompressor is not None:
+                raise self._cut_off()
+
+    def _refill(self) -> bool:
+        self._ahead = self._file.read(PACKED_BYTES) or b""
+        return bool(self._ahead)
+
+    def _piece(self) -> bytes:
+        """What to unpack next: up to where a flush may have been, if a point is due."""
+        if self.unpacked - self._since.unpacked < SPACING:
+            return self._ahead
+        found = (self._behind + self._ahead).find(_FLUSHED)
+        end = found + len(_FLUSHED) - len(self._behind)
+        return self._ahead if found < 0 else self._ahead[:end]
+
+    def _look(self) -> None:
+        """Note a point, if all that was unpacked so far ends where a block may begin.
+
+        The mark alone may as well be packed data. So a copy is told that the member ends here: only
+        between blocks, on a whole byte, is that accepted without giving more.
+        """
+        if self.unpacked - self._since.unpacked < max(SPACING, 1):
+            return
+        probe = self._decompressor.copy()
+        end = _LAST_BLOCK
+        if not self._raw:
+            end += _TRAILER.pack(self._crc, self._length & 0xFFFFFFFF)
+        try:
+            more = probe.decompress(end)
+        except zlib.error:
+            return
+        if probe.eof and not more and not probe.unused_data:
+            self._note(Point(self._at, self.unpacked, self._member, self._length, self._crc))
+
+    def _note(self, point: Point) -> None:
+        self._since = point
+        self._points.append(point)
+        needed = self._place()
+        while len(self._points) > 1 and self._points[1].unpacked <= needed:
+            self._points.popleft()
+
+    def _next_member(self) -> bool:
+        """Begin a member; False at the end of the file."""
+        while self._ahead or self._refill():
+            packed = self._ahead.lstrip(b"\0") if self._at else self._ahead
+            self._at += len(self._ahead) - len(packed)
+            self._ahead = packed
+            if packed:
+                self._member, self._length, self._crc = self._at, 0, 0
+                self._behind = b""
+                self._decompressor = zlib.decompressobj(_GZIP)
+                return True
+        return False
+
+    def _end_member(self) -> None:
+        if self._raw:
+            while len(self._ahead) < _TRAILER.size:
+                more = self._file.read(PACKED_BYTES)
+                if not more:
+                    raise self._cut_off()
+                self._ahead += more
+            if _TRAILER.unpack_from(self._ahead) != (self._crc, self._length & 0xFFFFFFFF):
+                raise BadGzipFile("incorrect data check")
+            self._ahead = self._ahead[_TRAILER.size :]
+            self._at += _TRAILER.size
+            self._raw = False
+        self._decompressor = None
+        self._note(Point(self._at, self.unpacked, self._at))
+
+    def _cut_off(self) -> EOFError:
+        return EOFError(
+            f"{self._path} ends inside a gzip member, with {self.unpacked} bytes unpacked: it was "
+            f"cut off, or is still being written"
+        )
