@@ -67,7 +67,7 @@ def test_a_commit_acknowledges_emits_and_counts(server, client):
     assert hands.pending("s0") == []
     first, second = client.run("r").stages
     assert (first.arrived, first.done, first.emitted, first.cursor) == (1, 1, 1, 1)
-    assert (first.in_flight, first.ended, second.arrived, second.in_flight) == (0, False, 1, 1)
+    assert (first.in_flight, first.ended, second.arrived, second.in_flight) == (0, True, 1, 1)
     assert first.busy == pytest.approx(0.001)
     (following,) = hands.take()
     assert (following.stage, hands.values(following)) == ("s1", ["out"])

@@ -235,6 +235,9 @@ end
 local function emit(stage, piece)
   local count, _, ended, outlet, at = string.match(piece, PIECE)
   count, outlet = count + 0, outlet + 0
+  if ended == '1' then
+    stage.ended = 2
+  end
   if outlet == 0 then
     if count > 0 then
       flow.result_bytes = flow.result_bytes + #piece
