@@ -64,7 +64,8 @@ class NotResumable(FlowDefinitionError):
         self.instead = instead
         self.file = str(file)
         self.line = line
-        super().__init__(f"{self.file}:{line}: {reason}. {instead}")
+        place = f"{self.file}:{line}" if line else self.file
+        super().__init__(f"{place}: {reason}. {instead}")
 
 
 class AppError(PauseflowError):
@@ -170,12 +171,14 @@ class CaptureError(FrameError):
         self.file = file
         self.line = line
         self.reason = reason
+        place = f"{file}:{line}" if line else file
         ways_out = instead or (
             "Don't hold it across the pause (open it in a `with` block, or `del` it before), "
-            "register its class with @pauseflow.register, or wrap an iterator in replayable(...)"
+            "register its class with @pauseflow.register, wrap an iterator in replayable(...), or "
+            "read a file with pauseflow.sources"
         )
         super().__init__(
-            f"{file}:{line}: paused here, but the local {local!r} ({type_name}) can't be written "
+            f"{place}: paused here, but the local {local!r} ({type_name}) can't be written "
             f"down: {reason}. {ways_out}"
         )
 

@@ -9,7 +9,8 @@ from pauseflow.resumable import equivalents as _equivalents  # noqa: F401 (tells
 from pauseflow.resumable.frame import Frame, capture, restore, start
 from pauseflow.resumable.prepared import Resumable, prepare
 from pauseflow.resumable.replay import replayable
-from pauseflow.resumable.series import FrameView, Series
+from pauseflow.resumable.series import Series
+from pauseflow.resumable.showing import FrameView
 
 
 def fingerprint(fn: Callable[..., Any]) -> str:

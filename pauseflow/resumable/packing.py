@@ -12,7 +12,13 @@ import enum
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 from decimal import Decimal
-from types import AsyncGeneratorType, BuiltinFunctionType, FunctionType, GeneratorType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    FunctionType,
+    GeneratorType,
+    MethodDescriptorType,
+)
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +42,8 @@ _SOLID = (
 _MUTABLE = (list, dict, set, deque, defaultdict, OrderedDict, Counter, bytearray)
 _CONTAINERS = frozenset({*_MUTABLE, tuple})
 _OURS = frozenset({deque, defaultdict, OrderedDict, Counter, bytearray, range})
-_NAMED = (FunctionType, BuiltinFunctionType, type)
+_NAMED = (FunctionType, BuiltinFunctionType, MethodDescriptorType, type)
+_EQUIVALENTS = "pauseflow.resumable.equivalents"
 GENERATORS = (GeneratorType, AsyncGeneratorType)
 
 
@@ -246,6 +253,8 @@ class Packer:
             try:
                 scope += [name, self._own(resumable, local)]
             except Unpackable as error:
+                if resumable.fn.__module__ == _EQUIVALENTS:
+                    raise  # the author knows it as a part of the `map` in the local that holds it
                 raise standing.refusal(name, error.value, error.reason) from None
         position = [standing.point, standing.line]
         return ["g", resumable.name, resumable.fingerprint, *position, scope, standing.again]
@@ -276,6 +285,9 @@ class Packer:
     def _name(value: Any, known: list[Any]) -> str:
         name = name_of(value)
         if not any(value is (f.fn if isinstance(f, Resumable) else f) for f in known):
+            if name.endswith("<lambda>"):
+                reason = "a lambda has no name that another worker could find it by; give it one"
+                raise Unpackable(value, reason)
             raise Unpackable(
                 value, f"another worker could not find {name} from the function that holds it"
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodDescriptorType, ModuleType
 from typing import Any
 
 from pauseflow.errors import NotResumable
@@ -19,6 +19,9 @@ from pauseflow.resumable.prepared import Resumable, declared, name_of, quietly_p
 from pauseflow.resumable.source import source_of
 
 _OF_ITERATORS = {"__init__", "__iter__", "__next__", "__aiter__", "__anext__", "__setstate__"}
+
+
+_VALUES = (type, FunctionType, MethodDescriptorType)
 
 
 class Reach:
@@ -152,13 +155,16 @@ def _used_as_values(explored: list[Any]) -> Iterator[Any]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name | ast.Attribute) and id(node) not in called:
                 value = _resolved(node, scopes)
-                if isinstance(value, type | FunctionType) or inspect.isbuiltin(value):
+                if isinstance(value, _VALUES) or inspect.isbuiltin(value):
                     yield value
 
 
 def _resolved(node: ast.expr, scopes: Sequence[Mapping[str, Any]]) -> Any:
     if isinstance(node, ast.Attribute):
         owner = _resolved(node.value, scopes)
+        if isinstance(owner, type):
+            found = inspect.getattr_static(owner, node.attr, None)
+            return found.__func__ if isinstance(found, staticmethod) else found
         return vars(owner).get(node.attr) if isinstance(owner, ModuleType) else None
     if isinstance(node, ast.Name):
         return next((scope[node.id] for scope in scopes if node.id in scope), None)

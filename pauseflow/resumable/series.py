@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import FunctionType, GeneratorType
 from typing import Any, Final, Literal
 
@@ -22,13 +21,13 @@ from pauseflow.resumable.frame import (
     entered,
     restored_iterator,
 )
-from pauseflow.resumable.instances import has_iteration
+from pauseflow.resumable.instances import has_iteration, iterates
 from pauseflow.resumable.migration import TAKEN, Migrations, captured_locals
 from pauseflow.resumable.packing import GENERATORS, Packer
 from pauseflow.resumable.prepared import BY_CODE, Resumable, name_of, prepare
 from pauseflow.resumable.reach import Reach
 from pauseflow.resumable.replay import REPLAY, ReplayFrame, Replaying, ReplayingAsync
-from pauseflow.resumable.showing import told_locals
+from pauseflow.resumable.showing import FrameView, told_locals
 from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
 from pauseflow.resumable.standing import Ends, code_of
 from pauseflow.resumable.unpacking import malformed
@@ -39,29 +38,6 @@ AnySeries = Any
 
 _VERSION: Final = "version"
 _LOG = logging.getLogger("pauseflow.resumable")
-
-
-@dataclass(frozen=True, slots=True)
-class FrameView:
-    """What an operator sees of a frame.
-
-    Attributes:
-        function: `module:qualname` of the function that stands there.
-        fingerprint: of the code that made the frame.
-        file: the function's source file, as this process knows it; "?" if it doesn't.
-        line: the source line where it stands; 0 if it has none.
-        locals: the live locals' names and how their values read, shortened.
-        note: what can't be told, and why; empty if all can.
-        version: the label of the code that made the frame; empty if it has none.
-    """
-
-    function: str
-    fingerprint: str
-    file: str
-    line: int
-    locals: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-    version: str = ""
 
 
 class Series:
@@ -113,7 +89,9 @@ class Series:
         is_generator = inspect.isgeneratorfunction(plain)
         self.is_async = inspect.isasyncgenfunction(plain) or inspect.iscoroutinefunction(plain)
         if is_generator or inspect.isasyncgenfunction(plain):
-            self._generator(fn, strict=strict)
+            self._generator(fn)
+        elif isinstance(plain, type) and _is_opaque(plain):
+            self._opaque(plain)
         elif isinstance(plain, type) and _iterates(plain):
             self._class(plain)
         else:
@@ -121,22 +99,31 @@ class Series:
             self.fingerprint = function_fingerprint(plain)
             self._reach = Reach(plain)
 
-    def _generator(self, fn: Callable[..., Any], *, strict: bool) -> None:
+    def _generator(self, fn: Callable[..., Any]) -> None:
         try:
             self._resumable = prepare(fn)
         except NotResumable as error:
-            if strict:
-                raise
-            self.kind = "replay"
+            self._run_again(error)
             self.fingerprint = function_fingerprint(unwrapped(fn))
-            told = (
-                f"{error} Until then it is resumed by running it again for the same record and "
-                f"skipping what it emitted before."
-            )
-            self.warnings = (told,)
             return
         self.kind = "async generator" if self.is_async else "generator"
         self.fingerprint = self._resumable.fingerprint
+
+    def _opaque(self, plain: type) -> None:
+        reason = "its iterators do not tell their state"
+        instead = "Write a generator function that goes over it, inside replayable(...)."
+        self._run_again(NotResumable(reason, instead=instead, file=self.name))
+        self.fingerprint = class_fingerprint(plain)
+
+    def _run_again(self, error: NotResumable) -> None:
+        if self._strict:
+            raise error
+        self.kind = "replay"
+        told = (
+            f"{error} Until then it is resumed by running it again for the same record and "
+            f"skipping what it emitted before."
+        )
+        self.warnings = (told,)
 
     def _class(self, plain: type) -> None:
         self.kind = "iterator class"
@@ -146,7 +133,7 @@ class Series:
         maker = getattr(plain, "__aiter__" if self.is_async else "__iter__", None)
         made_by = inspect.isasyncgenfunction if self.is_async else inspect.isgeneratorfunction
         if isinstance(maker, FunctionType) and made_by(maker):
-            self._generator(maker, strict=self._strict)
+            self._generator(maker)
             if self._resumable is not None:
                 self.kind = "iterator class"
                 self._resumable.reach = Reach(self._resumable, plain)
@@ -166,17 +153,21 @@ class Series:
     def _begun(self, record: Any, call: Call | None) -> AnySeries:
         """A series from its beginning, for the record or with other arguments."""
         if self.is_async and self.kind == "function":
-            return Awaited(self._fn, record, call=call)
+            return self._awaited(record, call)
         if self._resumable is not None and self.kind != "iterator class":
             return (call or Call((record,))).of(self._resumable.start)
         made = self._fn(record) if call is None else call.of(self._fn)
         if self.kind == "iterator class":
             if self._resumable is not None:
                 return self._resumable.start(made)
-            return aiter(made) if self.is_async else iter(made)
+            return aiter(made) if self.is_async else self._known(made, call)
         if self.kind == "replay":
             return self._replaying(made, call=call)
         return self._known(made, call)
+
+    def _awaited(self, record: Any, call: Call | None) -> Awaited:
+        begun = call or Call((record,))
+        return Awaited(lambda: begun.of(self._fn), lambda made: self._known(made, call), call)
 
     def _replaying(
         self,
@@ -186,12 +177,15 @@ class Series:
         value: object = None,
         call: Call | None = None,
     ) -> Replaying | ReplayingAsync:
-        if self.is_async:
+        if hasattr(made, "__aiter__"):
             return ReplayingAsync(aiter(made), taken, answers, value, call)
         return Replaying(iter(made), taken, answers, value, call)
 
-    def _known(self, made: Any, call: Call | None) -> Iterator[Any]:
+    def _known(self, made: Any, call: Call | None) -> AnySeries:
         """The iterator of what a function returned; one that can't be captured counts."""
+        if self.is_async and hasattr(made, "__aiter__"):
+            series = aiter(made)
+            return series if has_iteration(series) else ReplayingAsync(series, call=call)
         iterator: Iterator[Any] = iter(made)
         if isinstance(iterator, GeneratorType):
             adopted = self._adopted(iterator)
@@ -232,28 +226,22 @@ class Series:
             CaptureError: a live local has no encoding, or it stands where it can't be entered.
         """
         del emitted  # what replays counts for itself, pauses too
-        if isinstance(series, GENERATORS):
-            frame = capture(series, raised=raised).encode()
-        elif isinstance(series, Awaited) and series.iterator is None:
-            frame = self._replayed([0, {}], series.call)
+        iterator = series.iterator if isinstance(series, Awaited) else series
+        if isinstance(iterator, GENERATORS):
+            frame = capture(iterator, raised=raised).encode()
+        elif isinstance(iterator, Replaying | ReplayingAsync):
+            frame = self._replayed(iterator.state, iterator.call)
+        elif iterator is None:
+            frame = self._replayed(series.state, series.call)
         else:
-            iterator = series.iterator if isinstance(series, Awaited) else series
-            frame = self._captured_iterator(iterator, Ends(raised))
+            packer = Packer(self._reach, Ends(raised))
+            frame = captured_iterator(iterator, packer, self.name, self.fingerprint).encode()
         return codec.encode([_VERSION, self.version, frame]) if self.version else frame
-
-    def _captured_iterator(self, series: Any, ends: Ends) -> bytes:
-        if isinstance(series, Replaying | ReplayingAsync):
-            return self._replayed(series.state, series.call)
-        packer = Packer(self._reach, ends)
-        return captured_iterator(series, packer, self.name, self.fingerprint).encode()
 
     def _replayed(self, state: list[Any], call: Call | None) -> bytes:
         if self._strict and state[0]:
-            raise CaptureError(
-                "the iterator", self.name, file=self.name, line=0,
-                reason="it does not tell its state, and strict=True forbids running it again",
-            )  # fmt: skip
-        if not self._told and self.kind == "function":
+            raise self._not_run_again()
+        if not self._told and self.kind != "replay":
             self._told = True
             _LOG.warning(
                 "%s gave an iterator that does not tell its state: it is resumed by calling the "
@@ -262,6 +250,16 @@ class Series:
             )
         began = [] if call is None else [list(call.args), call.kwargs]
         return codec.encode([REPLAY, self.name, self.fingerprint, *state, *began])
+
+    def _not_run_again(self) -> CaptureError:
+        code = getattr(unwrapped(self._fn), "__code__", None)
+        return CaptureError(
+            "the iterator that it returned", self.name,
+            file=code.co_filename if code else self.name,
+            line=code.co_firstlineno if code else 0,
+            reason="it does not tell its state, and strict=True forbids running it again",
+            instead="Make it a generator function that goes over it, or return a list",
+        )  # fmt: skip
 
     # -- reopening
 
@@ -284,7 +282,7 @@ class Series:
         try:
             if isinstance(read, ReplayFrame):
                 return self._replay(record, read, value)
-            return self._entered(record, read, value, error)
+            return self._entered(read, value, error)
         except ForeignFrame as foreign:
             key = self._migrations.key_of(read.fingerprint, version)
             if key is None:
@@ -292,29 +290,36 @@ class Series:
         kept, lost = self._locals(read)
         return self._begun(record, self._migrations.call(key, kept, lost))
 
-    def _entered(
-        self, record: Any, read: Frame, value: object, error: BaseException | None
-    ) -> AnySeries:
+    def _entered(self, read: Frame, value: object, error: BaseException | None) -> AnySeries:
         resumable = self._resumable or self._adopter(read)
         if resumable is not None:
             self._check(read.fingerprint, resumable.fingerprint)
-            return entered(read, resumable, value, error)
+            return self._gone_on(entered(read, resumable, value, error))
         self._check(read.fingerprint)
         if self.kind == "replay":
             malformed("it is not that of a series which is run again")
-        made = restored_iterator(read, self._reach)
+        return self._gone_on(restored_iterator(read, self._reach))
+
+    def _gone_on(self, iterator: Any) -> AnySeries:
         if self.kind == "function" and self.is_async:
-            return Awaited(self._fn, record, made)
-        return made
+            return Awaited(None, None, None, iterator=iterator)
+        return iterator
 
     def _replay(self, record: Any, frame: ReplayFrame, value: object) -> AnySeries:
         self._check(frame.fingerprint)
-        if self.kind == "function" and self.is_async:
-            return Awaited(self._fn, record, call=frame.call)
-        if self.kind not in ("replay", "function"):
+        if self.kind in ("generator", "async generator"):
             malformed("it is that of a series which is run again")
-        made = self._fn(record) if frame.call is None else frame.call.of(self._fn)
-        return self._replaying(made, frame.taken, frame.answers, value, frame.call)
+        begun = frame.call or Call((record,))
+
+        def forward(made: Any) -> Any:
+            if not frame.taken and value is None:
+                return self._known(made, frame.call)
+            return self._replaying(made, frame.taken, frame.answers, value, frame.call)
+
+        if self.kind == "function" and self.is_async:
+            state = [frame.taken, frame.answers]
+            return Awaited(lambda: begun.of(self._fn), forward, frame.call, state=state)
+        return self._replaying(begun.of(self._fn), frame.taken, frame.answers, value, frame.call)
 
     def _locals(self, frame: Frame | ReplayFrame) -> tuple[dict[str, Any], dict[str, str]]:
         if isinstance(frame, ReplayFrame):
@@ -325,7 +330,7 @@ class Series:
 
     def _adopter(self, frame: Frame | ReplayFrame) -> Resumable | None:
         """The generator function that a function called for its result."""
-        if self.kind != "function" or isinstance(frame, ReplayFrame):
+        if self.kind not in ("function", "iterator class") or isinstance(frame, ReplayFrame):
             return None
         known = [found for found in self._reach.generators() if found.name == frame.function]
         fitting = [found for found in known if found.fingerprint == frame.fingerprint]
@@ -371,3 +376,8 @@ def _read(frame: bytes) -> tuple[str, Frame | ReplayFrame]:
             data = codec.decode(inner)
     replay = ReplayFrame.from_data(data)
     return version, Frame.from_data(data) if replay is None else replay
+
+
+def _is_opaque(kind: type) -> bool:
+    """Whether its objects are iterators that are written in C, and not known."""
+    return hasattr(kind, "__next__") and not iterates(kind) and kind not in iterators.NATIVE

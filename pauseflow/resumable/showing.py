@@ -1,8 +1,9 @@
-"""How the locals of a frame read to an operator, without making anything of them."""
+"""How a frame and its locals read to an operator, without making anything of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pauseflow.resumable.frame import Frame
@@ -10,6 +11,29 @@ from pauseflow.resumable.standing import shown
 
 _LENGTH = 200
 _DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """What an operator sees of a frame.
+
+    Attributes:
+        function: `module:qualname` of the function that stands there.
+        fingerprint: of the code that made the frame.
+        file: the function's source file, as this process knows it; "?" if it doesn't.
+        line: the source line where it stands; 0 if it has none.
+        locals: the live locals' names and how their values read, shortened.
+        note: what can't be told, and why; empty if all can.
+        version: the label of the code that made the frame; empty if it has none.
+    """
+
+    function: str
+    fingerprint: str
+    file: str
+    line: int
+    locals: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    version: str = ""
 
 
 def told_locals(frame: Frame) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Standing:
         """The source line."""
         return self.resumable.line(self.point)
 
-    def refusal(self, local: str, value: object, reason: str) -> CaptureError:
+    def refusal(self, local: str, value: object, reason: str, *, instead: str = "") -> CaptureError:
         """The error for a local that can't be written down here."""
         return CaptureError(
             shown(local),
@@ -47,6 +47,7 @@ class Standing:
             file=self.resumable.file,
             line=self.line,
             reason=reason,
+            instead=instead,
         )
 
 
@@ -99,6 +100,8 @@ def stand(generator: Generator, ends: Ends) -> Standing | None:
     """
     resumable = BY_CODE.get(id(code_of(generator)))
     if resumable is None:
+        if code_of(generator).co_name == "<genexpr>":
+            raise _no(generator, "a generator expression stays here: make it a list, or a function")
         raise _no(generator, "it is a generator whose function was not rewritten")
     frame, running = _suspended(generator)
     if frame is None:
@@ -174,7 +177,8 @@ def _ended(resumable: Resumable, traceback: TracebackType) -> Standing:
         raise standing.refusal(
             HANDLED,
             None,
-            "what follows in the `except` still needs it: note what you need before the pause",
+            "what follows in the `except` still needs it",
+            instead="Note there what happened, and pause after the `try` statement",
         )
     return standing
 

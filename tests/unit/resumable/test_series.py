@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from corpus.objects import Down, Pages
 from corpus.world import WORLD, tick
 
 from pauseflow import codec
-from pauseflow.errors import CaptureError, ForeignFrame, MalformedData
+from pauseflow.errors import CaptureError, ForeignFrame, MalformedData, NotResumable
 from pauseflow.pause import PauseFlow
 from pauseflow.resumable import Series
 
@@ -84,6 +85,22 @@ def scaled(factor: int, n: int, *, plus: int = 0) -> Iterator[int]:
         yield i * factor + plus
 
 
+class Rows:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, range(self.n))
+
+
+class Walked(Rows):
+    def __iter__(self) -> Any:
+        return self.walk(0)
+
+    def walk(self, first: int) -> Iterator[int]:
+        yield from range(first, self.n)
+
+
 @pytest.mark.parametrize(
     ("fn", "kind", "expected"),
     [
@@ -99,6 +116,9 @@ def scaled(factor: int, n: int, *, plus: int = 0) -> Iterator[int]:
         (lambda n: enumerate("xyz"[:n]), "function", [(0, "x"), (1, "y"), (2, "z")]),
         (lambda n: (i * i for i in range(n)), "function", [0, 1, 4]),
         (range, "iterator class", [0, 1, 2]),
+        (lambda n: Rows(n), "function", ["0", "1", "2"]),  # noqa: PLW0108
+        (Rows, "iterator class", ["0", "1", "2"]),
+        (Walked, "iterator class", [0, 1, 2]),
     ],
 )
 def test_kinds(fn: Callable[[int], Any], kind: str, expected: list[Any]) -> None:
@@ -233,6 +253,17 @@ def test_odd_frames_are_errors_and_can_be_described(fn: Callable[[int], Any], fr
     series.describe(frame)
 
 
+def test_a_class_of_iterators_in_c_is_told_of_when_it_is_built() -> None:
+    series = Series(itertools.permutations)
+    assert series.kind == "replay"
+    assert "permutations: its iterators do not tell their state" in series.warnings[0]
+    assert everywhere(series, "abc") == list(itertools.permutations("abc"))
+    assert everywhere(Series(functools.partial(map, str)), [1, 2]) == ["1", "2"]
+    with pytest.raises(NotResumable, match="inside replayable"):
+        Series(itertools.permutations, strict=True)
+    assert Series(functools.partial(zip, "ab"), strict=True).warnings == ()
+
+
 async def counted(n: int) -> AsyncIterator[Any]:
     for i in range(n):
         await asyncio.sleep(0)
@@ -242,6 +273,18 @@ async def counted(n: int) -> AsyncIterator[Any]:
 async def returned(n: int) -> list[int]:
     await asyncio.sleep(0)
     return list(range(n))
+
+
+async def expressed(n: int) -> Iterator[int]:
+    return (i for i in range(n))
+
+
+async def streamed(n: int) -> AsyncIterator[Any]:
+    return counted(n)
+
+
+async def picked(n: int) -> Iterator[Any]:
+    return ask(n)
 
 
 async def refused(n: int) -> AsyncIterator[int]:
@@ -259,6 +302,9 @@ async def refused(n: int) -> AsyncIterator[int]:
         (counted, "async generator", [(0, "x"), (1, "x"), (2, "x")]),
         (returned, "function", [0, 1, 2]),
         (refused, "replay", [0, 1, 2, -1]),
+        (expressed, "function", [0, 1, 2]),
+        (streamed, "function", [(0, "x"), (1, "x"), (2, "x")]),
+        (picked, "function", [(3, "x"), (3, "x")]),
     ],
 )
 def test_async_kinds(fn: Callable[[int], Any], kind: str, expected: list[Any]) -> None:
