@@ -16,7 +16,14 @@ from pauseflow.errors import (
 )
 from pauseflow.feed import Feed
 from pauseflow.graph import Graph
-from pauseflow.store.books import ParkedInfo, ResultsInfo, RunInfo, RunState, StageInfo
+from pauseflow.store.books import (
+    ParkedInfo,
+    ResultsInfo,
+    RunInfo,
+    RunState,
+    SetAsideInfo,
+    StageInfo,
+)
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.keys import Keys
 from pauseflow.store.results import ResultsPage
@@ -31,6 +38,7 @@ __all__ = [
     "ResultsInfo",
     "RunInfo",
     "RunState",
+    "SetAsideInfo",
     "StageInfo",
     "WorkerInfo",
 ]
@@ -222,6 +230,18 @@ class Client:
             limit: at most so many.
         """
         return self._runs.list(flow=flow, limit=limit)
+
+    def set_aside(self, *, limit: int = 100) -> tuple[int, list[SetAsideInfo]]:
+        """Entries of stages' streams that are not pauseflow's, or are damaged.
+
+        Args:
+            limit: at most so many.
+
+        Returns:
+            How many are kept, and the newest of them, newest first.
+        """
+        count, newest = self._runs.set_aside(limit)
+        return count, list(newest)
 
     def retry(self, run_id: str) -> int:
         """Lets a halted run go on at the very records that failed, with what was done of them kept.

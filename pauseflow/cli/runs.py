@@ -24,6 +24,7 @@ def runs(invocation: Invocation, flow: str | None, limit: int, *, as_json: bool)
 
     with invocation.client() as client:
         found = client.runs(flow=flow, limit=limit)
+        set_aside, newest = client.set_aside(limit=1)
     if as_json:
         for info in found:
             click.echo(json.dumps(as_object(info)))
@@ -45,3 +46,9 @@ def runs(invocation: Invocation, flow: str | None, limit: int, *, as_json: bool)
         print_table(headings, rows, right=("TAKEN", "RESULTS", "AGE"))
     else:
         click.echo("There are no runs.", err=True)
+    if newest:
+        click.echo(
+            f"Set aside, since they can't be read: {set_aside:,} entries of stages' streams. The "
+            f"newest, {age(newest[0].since)} ago, from {newest[0].stream}: {newest[0].reason}",
+            err=True,
+        )

@@ -123,6 +123,23 @@ class RunInfo:
     parked: tuple[ParkedInfo, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SetAsideInfo:
+    """An entry of a stage's stream that is not pauseflow's, or is damaged.
+
+    Attributes:
+        stream: the key of the stream that it was found in.
+        entry: its id there.
+        since: when it was set aside.
+        reason: why it could not be read.
+    """
+
+    stream: str
+    entry: str
+    since: datetime
+    reason: str
+
+
 def moment(milliseconds: int) -> datetime:
     """A time in ms since the epoch as an aware datetime."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -16,7 +16,7 @@ from pauseflow.errors import (
 )
 from pauseflow.graph import Graph
 from pauseflow.store import commands
-from pauseflow.store.books import ParkedInfo, RunInfo, moment, read_run
+from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
 from pauseflow.store.cast import Casting, results_from
 from pauseflow.store.commands import Appended, Submitted
 from pauseflow.store.envelope import ParkedChunk, piece
@@ -267,6 +267,23 @@ class Runs:
                 )
             )
         )
+
+    def set_aside(self, limit: int) -> tuple[int, Sequence[SetAsideInfo]]:
+        """How many entries were set aside as damaged or foreign, and the newest, newest first."""
+        key = self._keys.quarantine
+        count, newest = self._wire.exchange(
+            [("XLEN", key), ("XREVRANGE", key, "+", "-", "COUNT", limit)]
+        )
+        for reply in (count, newest):
+            if isinstance(reply, StoreError):
+                raise reply
+        found = []
+        for entry_id, words in newest:
+            text = [word.decode("utf-8", "replace") for word in words]
+            about = dict(zip(text[::2], text[1::2], strict=True))
+            since = moment(int(entry_id.split(b"-")[0]))
+            found.append(SetAsideInfo(about["stream"], about["entry"], since, about["reason"]))
+        return count, found
 
     def latest_result(self, run_id: str) -> bytes:
         """The id of the newest entry of the results; `b"0"` if there is none."""

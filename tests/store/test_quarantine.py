@@ -130,3 +130,17 @@ def test_an_entry_that_was_deleted_meanwhile_leaves_its_reason(server, wire):
     assert wire.call(hands.chunks.quarantine(entry, "why")) == 1
     ((_, fields),) = wire.call(("XRANGE", hands.keys.quarantine, "-", "+"))
     assert fields[-3:] == [b"why", b"body", b""]
+
+
+def test_a_client_tells_what_is_set_aside_the_newest_first(server, wire):
+    with Cluster(server, FLOW) as cluster:
+        stream = cluster.keys.stream("f", "s0")
+        assert cluster.client.set_aside() == (0, [])
+        wire.call(("XADD", stream, "1-1", "x", "y"))
+        wire.call(("XADD", stream, "1-2", "e", "garbage"))
+        cluster.settle()
+        count, entries = cluster.client.set_aside()
+        assert count == 2
+        assert [(each.stream, each.entry) for each in entries] == [(stream, "1-2"), (stream, "1-1")]
+        assert "not a chunk" in entries[0].reason
+        assert cluster.client.set_aside(limit=1) == (2, entries[:1])

@@ -18,6 +18,7 @@ from pauseflow.client import (
     ResultsInfo,
     RunInfo,
     RunState,
+    SetAsideInfo,
     StageInfo,
 )
 
@@ -66,6 +67,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.infos = {"r1": INFO, "r2": HALTED, "r3": FULL}
         self.values: list[object] = [1, "zwei", b"3"]
+        self.aside: list[SetAsideInfo] = []
         self.failure: Exception | None = None
         self.after: Exception | None = None
 
@@ -84,6 +86,9 @@ class FakeClient:
     def runs(self, *, flow: str | None = None, limit: int = 100) -> list[RunInfo]:
         self.may_fail()
         return [i for i in self.infos.values() if flow in (None, i.flow)][:limit]
+
+    def set_aside(self, *, limit: int = 100) -> tuple[int, list[SetAsideInfo]]:
+        return len(self.aside), self.aside[:limit]
 
     def results(self, run_id: str, *, follow: bool = False, start: int = 0) -> Iterator[object]:
         self.run(run_id)

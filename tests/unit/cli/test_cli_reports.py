@@ -7,6 +7,7 @@ import pytest
 
 from pauseflow import errors
 from pauseflow.cli.table import age
+from pauseflow.client import SetAsideInfo
 
 
 def test_runs_are_a_table_with_what_holds_them(client, call):
@@ -22,6 +23,16 @@ def test_runs_are_a_table_with_what_holds_them(client, call):
     assert rows[0].endswith("1 parked")
     assert rows[1].endswith("ValueError: no")
     assert rows[2].endswith("waits for a reader")
+
+
+def test_entries_that_were_set_aside_are_told_beside_the_runs(client, call):
+    assert call("runs").stderr == ""
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    client.aside = [SetAsideInfo("pauseflow:{x:0}:stream:f:s", "7-0", since, "no chunk")] * 3
+    told = call("runs").stderr
+    assert "3 entries" in told
+    assert "5 min ago, from pauseflow:{x:0}:stream:f:s: no chunk" in told
+    assert call("runs", "--json").stderr == ""
 
 
 def test_runs_for_programs_are_json_lines(client, call):
