@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count, repeat
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 # Runs submitted and not yet printed: enough to keep every worker busy, and bounded on the server.
 AHEAD = 1_000
+STOP_PATIENCE = 0.5
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -74,7 +78,7 @@ def run(
         crew.connect() as client,
     ):
         crew.start(workers or processors(), flow)
-        printing = _Printing(client, chosen, progress)
+        printing = _Printing(client, _Submitting(crew.connect, chosen), progress)
         names = _names(run_id, several=file is not None or len(inputs) > 1)
         with Watch(crew.connect, progress, printing.rows):
             try:
@@ -86,58 +90,105 @@ def run(
         raise Ended(Exit.FAILED)
 
 
+class _Submitting:
+    """Submits runs in a thread, a bounded number ahead: no result waits for the next input.
+
+    Args:
+        connect: makes the thread's own client.
+        flow: of all these runs.
+    """
+
+    def __init__(self, connect: Callable[[], Client], flow: Flow) -> None:
+        self._connect = connect
+        self._flow = flow
+        self._room = threading.Semaphore(AHEAD)
+        self._over = threading.Event()
+        self._names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.waiting: deque[str] = deque()
+        self.count = 0
+        self.error: Exception | None = None
+
+    def runs(
+        self, values: Iterator[object], names: Iterator[str | None]
+    ) -> Generator[str, None, None]:
+        """Submit every value, and give the runs' names; each is waited for until it is printed.
+
+        Leaves what went wrong in `error`, behind the last run that was submitted.
+        """
+        thread = threading.Thread(
+            target=self._submit_all, args=(values, names), name="submitting", daemon=True
+        )
+        thread.start()
+        try:
+            while (name := self._names.get()) is not None:
+                yield name
+                self.waiting.popleft()
+                self._room.release()
+        finally:
+            self._over.set()
+            self._room.release()
+            # It may stand in the reading of a pipe, for as long as nobody writes.
+            thread.join(STOP_PATIENCE)
+
+    def _submit_all(self, values: Iterator[object], names: Iterator[str | None]) -> None:
+        try:
+            with self._connect() as client:
+                for value in values:
+                    self._room.acquire()
+                    if self._over.is_set():
+                        return
+                    name = client.submit(self._flow, value, run_id=next(names))
+                    self.count += 1
+                    self.waiting.append(name)
+                    self._names.put(name)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever reads it
+            self.error = error
+        finally:
+            self._names.put(None)
+
+
 class _Printing:
-    """Submits runs, a bounded number ahead, and prints their results in order.
+    """Has runs submitted, and prints their results in order.
 
     Args:
         client: of the server.
-        flow: of all these runs.
+        submitting: where the runs come from.
         progress: where results and notes go.
     """
 
-    def __init__(self, client: Client, flow: Flow, progress: Progress) -> None:
+    def __init__(self, client: Client, submitting: _Submitting, progress: Progress) -> None:
         self._client = client
-        self._flow = flow
+        self._submitting = submitting
         self._progress = progress
-        self._waiting: deque[str] = deque()
-        self._submitted = 0
         self.failed = 0
 
     def print_all(self, values: Iterator[object], names: Iterator[str | None]) -> None:
         """Run every value. Input that is no JSON is told when what comes before it is done."""
-        bad: BadInput | None = None
-        try:
-            for value in values:
-                if len(self._waiting) >= AHEAD:
-                    self._print_next()
-                self._waiting.append(self._client.submit(self._flow, value, run_id=next(names)))
-                self._submitted += 1
-        except BadInput as error:
-            bad = error
-        while self._waiting:
-            self._print_next()
-        if bad is not None:
-            raise BadInput(
-                f"{bad.message}. The {self._submitted} inputs before it were run, none after it"
-            )
+        with contextlib.closing(self._submitting.runs(values, names)) as runs:
+            for name in runs:
+                self._print(name)
+        error, count = self._submitting.error, self._submitting.count
+        if isinstance(error, BadInput) and count:
+            raise BadInput(f"{error.message}. The {count} inputs before it were run, none after it")
+        if error is not None:
+            raise error
 
-    def _print_next(self) -> None:
+    def _print(self, name: str) -> None:
         from pauseflow.errors import RunFailed  # noqa: PLC0415 - for annotations it is not needed
 
         try:
-            for result in self._client.results(self._waiting[0], follow=True):
+            for result in self._client.results(name, follow=True):
                 self._progress.result(encode_line(result))
         except RunFailed as error:
             self.failed += 1
             self._progress.note(f"flowctl: {error}")
-        self._waiting.popleft()
 
     def rows(self, client: Client) -> list[Row]:
         """The bars: how many inputs are done, and the stages of the one that is printed next."""
-        waiting = tuple(self._waiting)
+        waiting, submitted = tuple(self._submitting.waiting), self._submitting.count
         rows = []
-        if self._submitted > 1:
-            rows.append(Row("inputs", self._submitted - len(waiting), self._submitted))
+        if submitted > 1:
+            rows.append(Row("inputs", submitted - len(waiting), submitted))
         if waiting:
             stages = client.run(waiting[0]).stages
             rows += [Row(f"  {stage.name}", stage.done, stage.arrived) for stage in stages]
@@ -145,13 +196,13 @@ class _Printing:
 
     def unfinished(self) -> str:
         """What to say of the runs that an interrupt leaves unfinished: they are kept."""
-        waiting = tuple(self._waiting)
+        waiting = tuple(self._submitting.waiting)
         if not waiting:
             return "Nothing is left unfinished."
         names = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")
         return (
-            f"{len(waiting)} of {self._submitted} runs are not finished ({names}). They are kept, "
-            f"and go on with the next workers: flowctl up, then flowctl results RUN --follow"
+            f"{len(waiting)} of {self._submitting.count} runs are not finished ({names}). They are "
+            f"kept, and go on with the next workers: flowctl up, then flowctl results RUN --follow"
         )
 
 
