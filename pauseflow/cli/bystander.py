@@ -11,7 +11,7 @@ from typing import Self
 from pauseflow.cli.hail import Hail
 from pauseflow.cli.jsonlines import encode_line
 from pauseflow.cli.progress import Progress
-from pauseflow.client import Client, RunState
+from pauseflow.client import Client, RunInfo, RunState
 from pauseflow.errors import RunFailed, StoreError
 
 LOOK_EVERY = 1.0
@@ -95,10 +95,22 @@ class Bystander:
                     f"run {self._run_id} waits for a reader of its results: "
                     f"flowctl results {self._run_id} --follow"
                 )
-            if not client.workers():
+            self._look_for_workers(client, info)
+
+    def _look_for_workers(self, client: Client, info: RunInfo) -> None:
+        workers = client.workers()
+        if not workers:
+            self._say_once(
+                f"run {self._run_id} waits for workers: start some with flowctl up, "
+                f"or flowctl worker"
+            )
+            return
+        served = {stage for worker in workers for stage in worker.stages}
+        for stage in info.stages:
+            if not stage.ended and f"{info.flow}:{stage.name}" not in served:
                 self._say_once(
-                    f"run {self._run_id} waits for workers: start some with flowctl up, "
-                    f"or flowctl worker"
+                    f"run {self._run_id} waits for a worker that runs stage {stage.name!r}: "
+                    f"flowctl worker --flow {info.flow} --stage {stage.name}"
                 )
 
     def _say_once(self, text: str) -> None:
