@@ -72,12 +72,12 @@ class Crew:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.url = url
-        self.environ = {**os.environ, "REDIS_URL": url, "FLOWCTL_APP": "flows.py"}
+        self.environ = {**os.environ, "REDIS_URL": url, "FLOWCTL_APP": "engine_flows.py"}
         path = str(Path(sys.executable).parent)
         self.environ["PATH"] = path + os.pathsep + self.environ["PATH"]
-        (folder / "flows.py").write_text(APP)
+        (folder / "engine_flows.py").write_text(APP)
         (folder / "Procfile").write_text((REPOSITORY / "Procfile").read_text())
-        self.flows = apps.load(str(folder / "flows.py")).flows
+        self.flows = apps.load(str(folder / "engine_flows.py")).flows
         self.client = Client.connect(url)
         self.server = Server.at(url)
 
@@ -144,7 +144,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
         try:
             yield crew
         finally:
-            sys.modules.pop("flows", None)
+            sys.modules.pop("engine_flows", None)
             (crew.folder / "wake").touch()
             crew.client.close()
             for process in started:
