@@ -20,10 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 
-import checker  # noqa: E402 - found by the path above
-import flows  # noqa: E402
+from chaos import checker, flows  # noqa: E402 - found by the path above
 
 from pauseflow.client import Client, RunState  # noqa: E402
 from pauseflow.embedded.server import _binary  # noqa: E402
