@@ -25,8 +25,10 @@ class Notes:
         (None, "run r1 waits for workers: start some with flowctl up, or flowctl worker"),
         (
             ("doubling:other", "tripling:double"),
-            "run r1 waits for a worker that runs stage 'double': flowctl worker --flow doubling "
-            + "--stage double",
+            (
+                "run r1 waits for a worker that runs stage 'double': "
+                "flowctl worker --flow doubling --stage double"
+            ),
         ),
     ],
 )
