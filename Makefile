@@ -76,7 +76,7 @@ $(VENV)/.python:
 		echo "On Debian and Ubuntu: apt install python3-venv. Or name another: make PYTHON=..." >&2; \
 		exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 # Newer than the venv's own pip, which may not know dependency groups.
