@@ -26,7 +26,7 @@ from pauseflow.codec.marker import Marker
 from pauseflow.codec.reader import read_items
 from pauseflow.codec.registry import Registry
 from pauseflow.codec.wire import ExtType, Timestamp
-from pauseflow.codec.writer import Writer
+from pauseflow.codec.writer import Writer, is_flat
 from pauseflow.errors import NotSerializable
 
 _C = TypeVar("_C", bound=type)
@@ -170,4 +170,4 @@ def _unlocated(value: object, error: Exception, index: int) -> NotSerializable:
     return NotSerializable(name, reason=f"{type(error).__name__}: {error}", index=index)
 
 
-__all__ = ["Marker", "decode", "decode_items", "encode", "encode_items", "register"]
+__all__ = ["Marker", "decode", "decode_items", "encode", "encode_items", "is_flat", "register"]

@@ -143,7 +143,7 @@ class Writer:
         if not items:
             return True
         if not self._parts:
-            if _is_flat(items):
+            if is_flat(items):
                 return True
             if len(body.translate(None, wire.LOOKALIKE_BYTES)) == len(body):
                 return True
@@ -172,8 +172,8 @@ def _extension(code: int, body: bytes) -> object:
     return tuple.__new__(ExtType, (code, body))
 
 
-def _is_flat(items: list[object]) -> bool:
-    """Whether they are all numbers or all strings, found at the speed of C."""
+def is_flat(items: list[object]) -> bool:
+    """Whether they, one at least, are all numbers or all strings, found at the speed of C."""
     kind = type(items[0])
     if kind is int or kind is float:
         try:

@@ -16,6 +16,7 @@ from pauseflow.store.chunks import Park, Result
 from pauseflow.store.envelope import Envelope, ParkedChunk, piece
 from pauseflow.store.pieces import cut, item_bytes
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
+from pauseflow_workers.lately import Lately
 
 SLICE_SECONDS = 0.05
 OUTPUT_BYTES = 1 << 20
@@ -44,14 +45,18 @@ class Station:
         graph: the flow's graph.
         stage: the stage.
         tuning: takes in what chunks cost, and says how large pieces should be.
+        lately: what this worker's stations have emitted.
     """
 
-    def __init__(self, graph: Graph, stage: Stage, tuning: Tuning) -> None:
+    def __init__(
+        self, graph: Graph, stage: Stage, tuning: Tuning, lately: Lately | None = None
+    ) -> None:
         self._flow = graph.name
         self._stage = stage
         self._outlets = graph.outlets(stage.name)
         self._leaf = all(outlet.target is None for outlet in self._outlets)
         self._tuning = tuning
+        self._lately = lately or Lately()
         self._runner = runner_for(stage, graph.name)
         self._next = [graph[each.target] for each in self._outlets if each.target is not None]
         self._room_version = -1
@@ -89,7 +94,7 @@ class Station:
             MalformedData: the chunk's items or frames are damaged; nothing was run.
         """
         started = time.perf_counter()
-        work = _work(envelope)
+        work = _work(envelope, self._lately)
         if envelope.crashes >= CRASHES_HALT and work.items:
             crashed = PauseflowError(f"it crashed its worker {envelope.crashes} times")
             outcome = Outcome([], marked=False, consumed=0, frames=work.frames, end=Failed(crashed))
@@ -151,9 +156,12 @@ class Station:
                 pieces += cut(values, target=CHUNK_RECORDS, outlet=0, ended=last)
             else:
                 target = self._tuning.piece(self._flow, outlet.target, self._emitted)
-                pieces += cut(
+                some = cut(
                     values, target=target, outlet=position, marked=outcome.marked, ended=ended
                 )
+                if len(some) == 1:
+                    self._lately.note(some[0], values)
+                pieces += some
         if ended and not self._outlets:
             pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         return pieces
@@ -247,7 +255,7 @@ class Station:
         )
 
 
-def _work(envelope: Envelope) -> Work:
+def _work(envelope: Envelope, lately: Lately) -> Work:
     frames: dict[int, bytes] = {}
     if envelope.frames:
         decoded = codec.decode(envelope.frames)
@@ -257,7 +265,9 @@ def _work(envelope: Envelope) -> Work:
         ):
             raise MalformedData("a chunk whose frames are not frames")
         frames = decoded
-    items = codec.decode_items(envelope.count, envelope.items)
+    items = lately.take(envelope.count, envelope.items)
+    if items is None:
+        items = codec.decode_items(envelope.count, envelope.items)
     return Work(
         envelope.run,
         envelope.ordinal,

@@ -28,6 +28,7 @@ from pauseflow.store.server import Server, Wire
 from pauseflow.store.tuning import Tuning, read_costs
 from pauseflow_workers.exchange import Exchange
 from pauseflow_workers.heartbeat import Heartbeat
+from pauseflow_workers.lately import Lately
 from pauseflow_workers.station import Station
 
 AHEAD_SECONDS = 0.02
@@ -72,8 +73,10 @@ class Worker:
         self._chunks = Chunks(self._keys, self.name, _last_first(chosen), self._tuning)
         self._fleet = Fleet(self._keys)
         self._stages = [f"{graph.name}:{name}" for graph, name in chosen]
+        lately = Lately()
         self._stations = {
-            (graph.name, name): Station(graph, graph[name], self._tuning) for graph, name in chosen
+            (graph.name, name): Station(graph, graph[name], self._tuning, lately)
+            for graph, name in chosen
         }
         self._wire = server.wire()
         self._side_wire = server.wire()
