@@ -77,6 +77,20 @@ def test_a_run_whose_chunk_is_damaged_halts_and_keeps_it(server, wire):
         wire.call(("FLUSHALL",))
 
 
+def test_a_damaged_chunk_that_is_not_the_runs_own_does_not_halt_it(server, wire):
+    with Cluster(server, FLOW) as cluster:
+        stream = cluster.keys.stream("f", "s0")
+        feed = cluster.client.open(FLOW, run_id="r")
+        cluster.settle()
+        wire.call(("XADD", stream, "*", "e", b"1 r 0 0 0 1 0 0 0\n\xc1"))
+        cluster.settle()
+        feed.append(1)
+        feed.close()
+        cluster.settle()
+        assert list(cluster.client.results("r")) == [2]
+        assert cluster.client.run("r").state is RunState.DONE
+
+
 def test_an_entry_of_a_run_that_does_not_exist_is_dropped(server, wire):
     with Cluster(server, FLOW) as cluster:
         stream = cluster.keys.stream("f", "s0")

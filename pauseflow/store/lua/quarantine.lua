@@ -28,6 +28,10 @@ local state = redis.call('HMGET', run, 'state', books_field)
 if state[1] and state[1] ~= 'done' and state[2] then
   local stage = {}
   open_books(stage, state[2])
+  if stage.flying < 1 then
+    -- the run has nothing in flight here: someone else put this into the stream
+    return 1
+  end
   stage.parked, stage.flying = stage.parked + 1, stage.flying - 1
   redis.call('HSET', parked, field, text)
   redis.call('HSET', run, 'state', 'halted', 'error', error, books_field, books_line(stage))
