@@ -84,7 +84,7 @@ def run(
             try:
                 printing.print_all(values, names)
             except KeyboardInterrupt:
-                progress.note(printing.unfinished())
+                progress.note(printing.unfinished(crew.connect))
                 raise
     if printing.failed:
         raise Ended(Exit.FAILED)
@@ -194,9 +194,19 @@ class _Printing:
             rows += [Row(f"  {stage.name}", stage.done, stage.arrived) for stage in stages]
         return rows
 
-    def unfinished(self) -> str:
-        """What to say of the runs that an interrupt leaves unfinished: they are kept."""
-        waiting = tuple(self._submitting.waiting)
+    def unfinished(self, connect: Callable[[], Client]) -> str:
+        """What to say of the runs that an interrupt leaves unfinished: they are kept.
+
+        Args:
+            connect: makes a client; the one that was interrupted may be in the middle of a reply.
+        """
+        from pauseflow.errors import PauseflowError  # noqa: PLC0415 - as in `_print`
+
+        waiting = list(self._submitting.waiting)
+        with contextlib.suppress(PauseflowError), connect() as client:
+            # The next to be printed may have been done without our having read so.
+            while waiting and client.run(waiting[0]).state == "done":
+                del waiting[0]
         if not waiting:
             return "Nothing is left unfinished."
         names = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")

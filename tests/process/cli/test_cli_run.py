@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from support.waiting import wait_until
+
 pytestmark = pytest.mark.process
 
 
@@ -52,6 +54,7 @@ def test_an_interrupt_while_nothing_comes_from_the_pipe_ends_it(project):
     process.stdin.write("1\n")
     process.stdin.flush()
     assert process.stdout.readline() == "2\n"
+    wait_until(lambda: '"done"' in project.flowctl("runs", "--json").stdout, "the run is done")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
