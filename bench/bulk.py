@@ -68,33 +68,39 @@ def engine(url: str, count: int) -> float:
     return took
 
 
-def memory(url: str, count: int, times: int) -> float:
+def memory(url: str, count: int, times: int) -> tuple[float, float]:
     """By how much Redis' memory grew at most while runs of so many records went, in bytes.
 
     What Redis has not written to its append-only file yet is part of its memory, and comes and goes
-    with the disk. Small runs are therefore repeated until as many records have passed as in a large
-    one, each on its own, so that both have met the disk as often.
+    with the disk, not with the run. So there are two figures: all of `used_memory`, and it without
+    that buffer. Small runs are repeated until as many records have passed as in a large one, each on its
+    own, so that both meet the disk about as often.
     """
     probe = redis.Redis(unix_socket_path=urlsplit(url).path)
-    grown = 0.0
+    whole = held = 0.0
     for _ in range(times):
         for key in probe.scan_iter("pauseflow:*:run:*"):
             probe.unlink(key)
-        baseline = peak = probe.info("memory")["used_memory"]
+        first = probe.info("memory")
+        samples = [first]
         done = threading.Event()
 
         def watch() -> None:
-            nonlocal peak
             while not done.wait(0.002):  # noqa: B023 - the thread ends with this round
-                peak = max(peak, probe.info("memory")["used_memory"])
+                samples.append(probe.info("memory"))  # noqa: B023 - the same
 
         watcher = threading.Thread(target=watch)
         watcher.start()
         engine(url, count)
         done.set()
         watcher.join()
-        grown = max(grown, peak - baseline)
-    return grown
+        whole = max(whole, *(each["used_memory"] - first["used_memory"] for each in samples))
+        held = max(held, *(_held(each) - _held(first) for each in samples))
+    return whole, held
+
+
+def _held(sample: dict[str, int]) -> int:
+    return sample["used_memory"] - sample["mem_aof_buffer"]
 
 
 def main() -> None:
@@ -113,10 +119,14 @@ def main() -> None:
         tell(
             f"flat: cost of a record at {RECORDS:,}, as a share of that at {FEW:,}", flat, most=1.15
         )
-        few = statistics.median(memory(url, FEW, RECORDS // FEW) for _ in range(3))
-        many = statistics.median(memory(url, RECORDS, 1) for _ in range(3))
-        tell(f"flat: memory at {RECORDS:,}, of that at {FEW:,}", many / few, most=2.0)
-        tell("flat: Redis' memory above the baseline, MiB", many / 2**20, most=64)
+        few = [memory(url, FEW, RECORDS // FEW) for _ in range(3)]
+        many = [memory(url, RECORDS, 1) for _ in range(3)]
+        for at, name in enumerate(("used_memory", "that without the append-only buffer")):
+            small_one = statistics.median(each[at] for each in few)
+            large_one = statistics.median(each[at] for each in many)
+            print(f"flat, {name}: {small_one / 2**20:.2f} MiB and {large_one / 2**20:.2f} MiB")
+            tell(f"flat: {name}, large of small", large_one / small_one, most=2.0)
+            tell("flat: the same above the baseline, MiB", large_one / 2**20, most=64)
         tell("flat: the worker's peak resident memory, MiB", peak_rss_mib(process.pid), most=120)
 
 
