@@ -73,8 +73,8 @@ def memory(url: str, count: int, times: int) -> tuple[float, float]:
 
     What Redis has not written to its append-only file yet is part of its memory, and comes and goes
     with the disk, not with the run. So there are two figures: all of `used_memory`, and it without
-    that buffer. Small runs are repeated until as many records have passed as in a large one, each on its
-    own, so that both meet the disk about as often.
+    that buffer. Small runs are repeated until as many records have passed as in a large one, each
+    on its own, so that both meet the disk about as often.
     """
     probe = redis.Redis(unix_socket_path=urlsplit(url).path)
     whole = held = 0.0
