@@ -68,35 +68,30 @@ def engine(url: str, count: int) -> float:
     return took
 
 
-def memory(url: str, count: int, times: int) -> tuple[float, float]:
-    """By how much Redis' memory grew at most while runs of so many records went, in bytes.
+def memory(url: str, count: int) -> tuple[float, float]:
+    """By how much Redis' memory grew at most while a run of so many records went, in bytes.
 
-    What Redis has not written to its append-only file yet is part of its memory, and comes and goes
-    with the disk, not with the run. So there are two figures: all of `used_memory`, and it without
-    that buffer. Small runs are repeated until as many records have passed as in a large one, each
-    on its own, so that both meet the disk about as often.
+    Two figures: all of `used_memory`, which is the one that the limit is for, and it without what
+    Redis has not written to its append-only file yet, which comes and goes with the disk.
     """
     probe = redis.Redis(unix_socket_path=urlsplit(url).path)
-    whole = held = 0.0
-    for _ in range(times):
-        for key in probe.scan_iter("pauseflow:*:run:*"):
-            probe.unlink(key)
-        first = probe.info("memory")
-        samples = [first]
-        done = threading.Event()
+    for key in probe.scan_iter("pauseflow:*:run:*"):
+        probe.unlink(key)
+    first = probe.info("memory")
+    samples = [first]
+    done = threading.Event()
 
-        def watch() -> None:
-            while not done.wait(0.002):  # noqa: B023 - the thread ends with this round
-                samples.append(probe.info("memory"))  # noqa: B023 - the same
+    def watch() -> None:
+        while not done.wait(0.002):
+            samples.append(probe.info("memory"))
 
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        engine(url, count)
-        done.set()
-        watcher.join()
-        whole = max(whole, *(each["used_memory"] - first["used_memory"] for each in samples))
-        held = max(held, *(_held(each) - _held(first) for each in samples))
-    return whole, held
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    engine(url, count)
+    done.set()
+    watcher.join()
+    whole = max(each["used_memory"] - first["used_memory"] for each in samples)
+    return float(whole), float(max(_held(each) - _held(first) for each in samples))
 
 
 def _held(sample: dict[str, int]) -> int:
@@ -119,8 +114,8 @@ def main() -> None:
         tell(
             f"flat: cost of a record at {RECORDS:,}, as a share of that at {FEW:,}", flat, most=1.15
         )
-        few = [memory(url, FEW, RECORDS // FEW) for _ in range(3)]
-        many = [memory(url, RECORDS, 1) for _ in range(3)]
+        few = [memory(url, FEW) for _ in range(ROUNDS)]
+        many = [memory(url, RECORDS) for _ in range(ROUNDS)]
         for at, name in enumerate(("used_memory", "that without the append-only buffer")):
             small_one = statistics.median(each[at] for each in few)
             large_one = statistics.median(each[at] for each in many)
