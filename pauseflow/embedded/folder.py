@@ -1,4 +1,4 @@
-"""The folder of an embedded server: its files, its three locks, and how the server is stopped.
+"""The folder of an embedded server: its files, its four locks, and how the server is asked.
 
 Imports nothing but the standard library: the guardian runs this file without any package.
 
@@ -7,6 +7,7 @@ The locks are flocks, so that the kernel drops them when a process dies, however
 - `users.lock`, shared: held by everyone who uses the server.
 - `server.lock`, exclusive: inherited by the server process itself. Free means no server.
 - `change.lock`, exclusive: held for as long as the server is being started or stopped.
+- `guardian.lock`, shared: held by the guardian. Free means that nobody syncs the server's files.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ unixsocketperm 700
 dir {folder}
 daemonize no
 appendonly yes
-appendfsync everysec
+# The guardian does, every second.
+appendfsync no
 save ""
 maxmemory-policy noeviction
 """
@@ -51,8 +53,10 @@ class Folder:
         self.users_lock = path / "users.lock"
         self.server_lock = path / "server.lock"
         self.change_lock = path / "change.lock"
+        self.guardian_lock = path / "guardian.lock"
         self.log = path / "valkey.log"
         self.config = path / "valkey.conf"
+        self.append_only = path / "appendonlydir"
         self._address = path / "address"
 
     def prepare(self) -> None:
@@ -116,6 +120,25 @@ class Folder:
             return not try_lock(lock, fcntl.LOCK_SH)
         finally:
             os.close(lock)
+
+    def guarded(self) -> bool:
+        """Whether a guardian is alive. Call it inside `changing`."""
+        lock = open_lock(self.guardian_lock)
+        try:
+            return not try_lock(lock, fcntl.LOCK_EX)
+        finally:
+            os.close(lock)
+
+    def let_server_sync(self) -> bool:
+        """Make the server sync what it writes, every second, as no guardian does.
+
+        Returns:
+            Whether it does. False if it does not answer, or is reading its data back.
+        """
+        try:
+            return self.ask(b"CONFIG SET appendfsync everysec", timeout=1.0) == b"+OK"
+        except OSError:
+            return False
 
     def ask(self, command: bytes, timeout: float) -> bytes:
         """Send one inline command, and give the first line of the reply; empty if it hangs up.

@@ -1,7 +1,8 @@
-"""The guardian: the embedded server's parent process, which stops it when nobody uses it any more.
+"""The guardian: the embedded server's parent process, which syncs its files and sees to its end.
 
 The last user stops the server on its way out. The guardian is for users that are killed: it sleeps
-in the kernel until no lock on users.lock is left. It is run as a file of its own, without
+in the kernel until no lock on users.lock is left. Another thread syncs what the server has written,
+every second. The guardian is run as a file of its own, without
 site-packages, to start in a few milliseconds and stay small:
 
     python -I -S guardian.py FOLDER BINARY DESCRIPTOR
@@ -11,28 +12,37 @@ DESCRIPTOR is the lock on server.lock that the server is to inherit.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING or __name__ != "__main__":
     from pauseflow.embedded.folder import Folder, open_lock
+    from pauseflow.embedded.syncing import Syncing
 else:
     sys.path.insert(0, str(Path(__file__).parent))
     from folder import Folder, open_lock
+    from syncing import Syncing
 
 STOP_PATIENCE = 30.0
 
 
 def guard(folder: Folder, binary: str, server_lock: int) -> NoReturn:
-    """Start the server and see to its end. The process ends with it, from `_server_ended`."""
-    signal.signal(signal.SIGCHLD, _server_ended)
+    """Start the server and see to its end. The process ends with it, from a signal handler."""
+
+    def ended(_signal: int, _frame: FrameType | None) -> None:
+        _server_ended(folder)
+
+    signal.signal(signal.SIGCHLD, ended)
     server = _start(folder, binary, server_lock)
     os.close(server_lock)
+    _sync_beside(folder)
     users = open_lock(folder.users_lock)
     while True:
         fcntl.flock(users, fcntl.LOCK_EX)
@@ -68,20 +78,33 @@ def _start(folder: Folder, binary: str, server_lock: int) -> int:
     )
 
 
-def _server_ended(_signal: int, _frame: FrameType | None) -> None:
+def _sync_beside(folder: Folder) -> None:
+    # The signal must find the main thread, whose sleep it is to end; a thread inherits the mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    threading.Thread(target=Syncing(folder).run, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _server_ended(folder: Folder) -> None:
     # Also called when the server is merely stopped, or goes on after it was.
     ended, _ = os.waitpid(-1, os.WNOHANG)
     if ended:
+        # One that was stopped has synced everything; one that crashed has not.
+        with contextlib.suppress(OSError):
+            Syncing(folder).run_once()
         os._exit(0)
 
 
 def main() -> None:
     """Leave the starter's process group and its terminal, then guard."""
     path, binary, descriptor = sys.argv[1:]
+    folder = Folder(Path(path))
+    # Before the starter goes on. It is kept until the process ends, and the server does not get it.
+    fcntl.flock(open_lock(folder.guardian_lock), fcntl.LOCK_SH)
     if os.fork():
         os._exit(0)
     os.setsid()
-    guard(Folder(Path(path)), binary, int(descriptor))
+    guard(folder, binary, int(descriptor))
 
 
 if __name__ == "__main__":

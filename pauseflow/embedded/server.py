@@ -84,6 +84,8 @@ class EmbeddedServer:
     def ensure(self) -> bool:
         """Start the server if it is not running, as after a crash. Only inside the context.
 
+        Of a server whose guardian was killed it sees to that it syncs its files by itself.
+
         Returns:
             Whether it had to be started.
 
@@ -99,6 +101,8 @@ class EmbeddedServer:
             if start:
                 self._launch(_binary())
             self._await_answer()
+            if not self._folder.guarded():
+                self._folder.let_server_sync()
         return start
 
     def _launch(self, binary: Path) -> None:
