@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from pauseflow.answer import Answer
 from pauseflow.errors import OutsideStage
 
 
@@ -33,6 +34,7 @@ class Context:
         stage: the stage's name.
         ordinal: how many records and markers of the run came to this stage before this one.
         attempt: 0 the first time, and one more after each failure. A pause is not a failure.
+        answer: what the record was woken with last, if it waited for a signal or a job.
     """
 
     run_id: str
@@ -40,6 +42,26 @@ class Context:
     stage: str
     ordinal: int
     attempt: int
+    answer: Answer | None = None
+
+    @property
+    def signalled(self) -> str | None:
+        """What this record waited for and was woken with last; None if it did not wait yet.
+
+        The signal's name, or `job:` and the job's id. It stays until the record is done or has
+        waited for something else, so a function that is called again after a failure still has it.
+        """
+        return None if self.answer is None else self.answer.name
+
+    @property
+    def signal(self) -> Any:
+        """The data of the signal, or what the job returned; None if there is none.
+
+        Raises:
+            SignalTimeout: nothing came within the pause's timeout.
+            JobFailed: the job failed.
+        """
+        return None if self.answer is None else self.answer.value()
 
     @property
     def key(self) -> str:
@@ -69,9 +91,12 @@ class Place:
         attempt: as in `Context`.
         first: the ordinal of the record that is worked on while `done` is empty.
         done: grows by one with each record that is done.
+
+    Attributes:
+        answer: what the record with the ordinal `answered` was woken with, if it was.
     """
 
-    __slots__ = ("attempt", "done", "first", "flow", "run_id", "stage")
+    __slots__ = ("answer", "answered", "attempt", "done", "first", "flow", "run_id", "stage")
 
     def __init__(
         self,
@@ -89,12 +114,14 @@ class Place:
         self.attempt = attempt
         self.first = first
         self.done = done
+        self.answer: Answer | None = None
+        self.answered = -1
 
     def context(self) -> Context:
         """The place of the record that is worked on now."""
-        return Context(
-            self.run_id, self.flow, self.stage, self.first + len(self.done), self.attempt
-        )
+        ordinal = self.first + len(self.done)
+        answer = self.answer if ordinal == self.answered else None
+        return Context(self.run_id, self.flow, self.stage, ordinal, self.attempt, answer)
 
 
 place: ContextVar[Place | None] = ContextVar("pauseflow_place", default=None)

@@ -19,6 +19,9 @@ PauseflowError
 │   └── MigrationFailed      what migrate= declares for such a frame does not work
 ├── SourceChanged            a file is no longer the one that was being read
 ├── StageFailed              a stage's own exception, with its place
+├── StageTimeout             a record took longer at a stage than its timeout=
+├── SignalTimeout            what a pause waited for did not come in time
+├── JobFailed                the job that a pause waited for failed
 ├── OutsideStage             current() where no stage is running
 └── StoreError
     ├── ServerUnreachable    nothing answers at the address
@@ -29,7 +32,9 @@ PauseflowError
     ├── RunNotOpen           an append to a run whose input is closed
     ├── FeedGap              an append beyond the position that the run has reached
     ├── ResultsDropped       results that were read before, and made room for others
-    └── RunFailed            the run halted, or was cancelled, before it was done
+    ├── SignalRefused        a signal to a run that is over, or that keeps too many
+    └── RunFailed            the run halted before it was done
+        └── RunCancelled     the run was cancelled before it was done
 ```
 
 `PauseFlow` is not an error and not part of this tree.
@@ -279,6 +284,47 @@ class StageFailed(PauseflowError):
         super().__init__(f"stage {stage!r} failed on record {key!r}: {error}")
 
 
+class StageTimeout(PauseflowError):
+    """A record took longer in one go at a stage than the stage's `timeout=` allows."""
+
+
+class SignalTimeout(PauseflowError):
+    """What a pause waited for did not come within the pause's `timeout=`. Raised at the pause.
+
+    Args:
+        name: the signal's name, or `job:` and the job's id.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        what = (
+            f"job {name[4:]!r} was not over" if name[:4] == "job:" else f"no signal {name!r} came"
+        )
+        super().__init__(
+            f"{what} within the timeout of the pause: to go on without it, catch SignalTimeout "
+            f"around the pause"
+        )
+
+
+class JobFailed(PauseflowError):
+    """The job that a pause or a job stage waited for failed, or was lost. Raised at the pause.
+
+    Args:
+        job: the job's id.
+        error_type: the name of the exception's type.
+        message: the exception's text.
+        traceback: the exception's traceback, as text; empty if it left none.
+    """
+
+    def __init__(self, job: str, error_type: str, message: str, traceback: str = "") -> None:
+        self.job = job
+        self.error_type = error_type
+        self.message = message
+        self.traceback = traceback
+        told = f"{error_type}: {message}".removesuffix(": ")
+        super().__init__(f"job {job!r} failed: {told}")
+
+
 class OutsideStage(PauseflowError):
     """`current()` was called where no stage is running."""
 
@@ -319,5 +365,13 @@ class ResultsDropped(StoreError):
     """Results that a reader has read before, and that have made room for later ones."""
 
 
+class SignalRefused(StoreError):
+    """A signal to a run that is over, or that keeps too many signals that nobody waits for."""
+
+
 class RunFailed(StoreError):
-    """The run halted or was cancelled before it was done."""
+    """The run halted before it was done."""
+
+
+class RunCancelled(RunFailed):
+    """The run was cancelled before it was done."""

@@ -54,7 +54,8 @@ class BranchRunner(Runner):
     def _record(self, work: Work, index: int, budget: Budget, outcome: Outcome) -> End | None:
         """Run one record's series; the end of the slice, or None if the next record may follow."""
         record = work.items[index]
-        unfolding = Unfolding(self.stage, record, work.frames.get(index), outcome.outputs)
+        answer = None if index else work.answer
+        unfolding = Unfolding(self.stage, record, work.frames.get(index), outcome.outputs, answer)
         end = unfolding.unfold(budget)
         match end:
             case Done():

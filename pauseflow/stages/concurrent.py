@@ -64,7 +64,7 @@ class ConcurrentRunner(ParallelRunner):
         try:
             if self.stage.kind is Kind.BRANCH:
                 return await self._unfold(part, index, data)
-            kept = self._kept(data)
+            kept = self._kept(data, self._answer(part.work, index))
             if kept is not None:
                 return kept
             return self._answered(item, await self.stage.fn(*self._arguments(item)))
@@ -78,6 +78,6 @@ class ConcurrentRunner(ParallelRunner):
 
     async def _unfold(self, part: Slice, index: int, data: bytes | None) -> Progress:
         record = part.work.items[index]
-        unfolding = Unfolding(self.stage, record, data, [])
+        unfolding = Unfolding(self.stage, record, data, [], self._answer(part.work, index))
         end = await unfolding.unfold_async(part.budget)
         return Progress(unfolding.outputs, end, unfolding.left)

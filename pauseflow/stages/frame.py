@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from pauseflow.answer import Answer
 from pauseflow.codec import decode, encode
 from pauseflow.errors import ForeignFrame, MalformedData
 from pauseflow.pause import PauseFlow
@@ -22,7 +23,8 @@ class Frame:
         held: outputs that were made ahead of an earlier record that paused, and wait for it.
         done: nothing is left to do but to release `held`, and to say that the series is over.
         closed: nothing at all is left to do here: it is done, or it is parked on its own.
-        wake: seconds since the epoch: a pause that the record asked for ahead of its turn.
+        wake: seconds since the epoch: when a pause that the record asked for ends.
+        waits: what the pause waits for, as in `PauseFlow.waits_for`; None: only for `wake`.
     """
 
     series: bytes | None = None
@@ -31,6 +33,7 @@ class Frame:
     done: bool = False
     closed: bool = False
     wake: float | None = None
+    waits: str | None = None
 
     def to_bytes(self) -> bytes:
         """The frame as data.
@@ -38,9 +41,8 @@ class Frame:
         Raises:
             NotSerializable: a held output has no encoding.
         """
-        return VERSION + encode(
-            (self.series, self.emitted, self.held, self.done, self.closed, self.wake)
-        )
+        parts = (self.series, self.emitted, self.held, self.done, self.closed, self.wake)
+        return VERSION + encode(parts if self.waits is None else (*parts, self.waits))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Frame:
@@ -59,10 +61,14 @@ class Frame:
                 bool() as done,
                 bool() as closed,
                 float() | None as wake,
+                *rest,
             ):
-                return cls(series, emitted, held, done, closed, wake)
-            case _:
-                raise MalformedData("a frame of a record has parts that it should not have")
+                match rest:
+                    case []:
+                        return cls(series, emitted, held, done, closed, wake)
+                    case [str(waits)]:
+                        return cls(series, emitted, held, done, closed, wake, waits)
+        raise MalformedData("a frame of a record has parts that it should not have")
 
     def without_series(self, stage: str) -> Frame:
         """The frame, for a stage that has no series.
@@ -76,12 +82,26 @@ class Frame:
             )
         return self
 
-    def asleep(self, now: float) -> PauseFlow | None:
-        """The pause that the record asked for, if its time has not come.
+    def asleep(self, now: float, answer: Answer | None = None) -> PauseFlow | None:
+        """The pause that the record asked for, if what it waits for has not come.
 
         Args:
             now: seconds since the epoch.
+            answer: what the record was woken with, if it was.
         """
+        if self.waits is not None:
+            if answer is not None and answer.name == self.waits:
+                return None
+            return PauseFlow.waiting(self.waits, self.wake)
         if self.wake is None or self.wake <= now:
             return None
         return PauseFlow(at=datetime.fromtimestamp(self.wake, UTC))
+
+    def pausing(self, pause: PauseFlow, now: float) -> Frame:
+        """The frame of a record that stands at this pause.
+
+        Args:
+            pause: what it asked for.
+            now: seconds since the epoch.
+        """
+        return replace(self, wake=pause.wake_at(now), waits=pause.waits_for)

@@ -112,7 +112,7 @@ class FunctionRunner(Runner):
             outcome.outputs.extend(frame.held)
             outcome.consumed += 1
             return None
-        pause = frame.asleep(time.time())
+        pause = frame.asleep(time.time(), None if index else work.answer)
         if pause is None:
             return self._records(work, budget, outcome, here, index + 1)
         if self.stage.ordered:

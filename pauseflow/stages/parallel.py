@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 
+from pauseflow.answer import Answer
 from pauseflow.codec import Marker
 from pauseflow.context import Place
 from pauseflow.graph import Kind
@@ -95,12 +96,17 @@ class ParallelRunner(Runner):
             case _:
                 return Progress([], DONE)
 
-    def _kept(self, data: bytes | None) -> Progress | None:
+    @staticmethod
+    def _answer(work: Work, index: int) -> Answer | None:
+        """What a record was woken with, if it waited for something."""
+        return None if index else work.answer
+
+    def _kept(self, data: bytes | None, answer: Answer | None) -> Progress | None:
         """What an earlier slice has settled about a function's record already."""
         if data is None:
             return None
         frame = Frame.from_bytes(data).without_series(self.stage.name)
         if frame.done:
             return Progress(frame.held, DONE)
-        pause = frame.asleep(time.time())
+        pause = frame.asleep(time.time(), answer)
         return None if pause is None else Progress([], Paused(pause), frame)

@@ -150,7 +150,7 @@ def _withheld(progress: Progress | None, given: bytes | None) -> bytes | None:
         return given
     frame = replace(progress.left or Frame(), held=progress.outputs)
     if isinstance(progress.end, Paused):
-        frame.wake = progress.end.pause.wake_at(time.time())
+        frame = frame.pausing(progress.end.pause, time.time())
     elif isinstance(progress.end, Done):
         frame.done = True
     try:

@@ -41,13 +41,16 @@ class Runner(ABC):
 
     def place(self, work: Work) -> Place:
         """Where the work is, for `current()`."""
-        return Place(
+        here = Place(
             flow=self.flow_name,
             stage=self.stage.name,
             run_id=work.run,
             attempt=work.attempt,
             first=work.ordinal,
         )
+        if work.answer is not None:
+            here.answer, here.answered = work.answer, work.ordinal
+        return here
 
 
 def raised(error: BaseException) -> Paused | Failed:
@@ -112,7 +115,10 @@ def end_of_series(branch: Stage, record: object, ordinal: int) -> Marker:
 
 
 def pause_in(error: BaseException) -> PauseFlow | None:
-    """The pause that was raised, also if a task group wrapped it; of several the longest."""
+    """The pause that was raised, also if a task group wrapped it.
+
+    Of several the longest, and rather one that waits for something.
+    """
     if isinstance(error, PauseFlow):
         return error
     if not isinstance(error, BaseExceptionGroup):
@@ -122,4 +128,4 @@ def pause_in(error: BaseException) -> PauseFlow | None:
     if len(pauses) < len(found):
         return None
     now = time.time()
-    return max(pauses, key=lambda pause: pause.wake_at(now) or now)
+    return max(pauses, key=lambda pause: (pause.waits_for is not None, pause.wake_at(now) or now))

@@ -63,11 +63,11 @@ class ThreadedRunner(ParallelRunner):
         item = part.work.items[index]
         data = part.work.frames.get(index)
         if self.stage.kind is Kind.BRANCH:
-            unfolding = Unfolding(self.stage, item, data, [])
+            unfolding = Unfolding(self.stage, item, data, [], self._answer(part.work, index))
             end = unfolding.unfold(part.budget)
             return Progress(unfolding.outputs, end, unfolding.left)
         try:
-            kept = self._kept(data)
+            kept = self._kept(data, self._answer(part.work, index))
             if kept is not None:
                 return kept
             return self._answered(item, self.stage.fn(*self._arguments(item)))

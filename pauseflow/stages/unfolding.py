@@ -10,7 +10,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pauseflow.errors import CaptureError
+from pauseflow.answer import Answer
+from pauseflow.errors import CaptureError, JobFailed, PauseflowError, SignalTimeout
 from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
@@ -40,22 +41,29 @@ class Unfolding:
         data: the frame that an earlier slice left, if any.
         outputs: where values go. When the record fails, those that it added are taken out again:
             the next attempt makes them anew.
+        answer: what the record was woken with, if it waited for something.
     """
 
-    __slots__ = ("_data", "_iterator", "_mark", "_record", "_series", "emitted", "left", "outputs",
-                 "over", "stage")  # fmt: skip
+    __slots__ = ("_answer", "_data", "_iterator", "_mark", "_record", "_series", "emitted", "left",
+                 "outputs", "over", "stage")  # fmt: skip
 
     left: Frame | None
     """Where the record stands, as of its last capture; None: at the beginning."""
 
     def __init__(
-        self, stage: Stage, record: object, data: bytes | None, outputs: list[object]
+        self,
+        stage: Stage,
+        record: object,
+        data: bytes | None,
+        outputs: list[object],
+        answer: Answer | None = None,
     ) -> None:
         assert stage.series is not None  # noqa: S101 # every branch has one; tells mypy
         self._series: Series = stage.series
         self.stage = stage
         self._record = record
         self._data = data
+        self._answer = answer
         self._mark = len(outputs)
         self._iterator: Any = None
         self.outputs = outputs
@@ -157,14 +165,24 @@ class Unfolding:
         self.left = replace(frame, held=[])
         if frame.done:
             return DONE
-        pause = frame.asleep(time.time())
+        pause = frame.asleep(time.time(), self._answer)
         if pause is not None:
             return Paused(pause)
         if frame.series is None:
             self._open()
         else:
-            self._iterator = self._series.reopen(self._record, frame.series)
+            value, error = self._awaited(frame)
+            self._iterator = self._series.reopen(self._record, frame.series, value, error=error)
         return None
+
+    def _awaited(self, frame: Frame) -> tuple[object, PauseflowError | None]:
+        """What the pause at which the series stands evaluates to, or what it raises."""
+        if frame.waits is None or self._answer is None:
+            return None, None
+        try:
+            return self._answer.value(), None
+        except (SignalTimeout, JobFailed) as error:
+            return None, error
 
     def _pull(self, budget: Budget) -> PauseFlow | None:
         """Take a stride of values, or fewer up to a pause that the series yields."""
@@ -238,6 +256,8 @@ class Unfolding:
             self._capture(raised)
         except BaseException as error:  # noqa: BLE001 # the author's __getstate__ may raise anything
             return self._failed(error)
+        if pause.waits_for is not None and self.left is not None:
+            self.left = self.left.pausing(pause, time.time())
         return asked(pause)
 
     def _capture(self, raised: BaseException | None = None) -> None:

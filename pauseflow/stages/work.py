@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeAlias
 
+from pauseflow.answer import Answer
 from pauseflow.pause import PauseFlow
 
 LONGEST_STRIDE = 1024
@@ -32,6 +33,7 @@ class Work:
         frames: for an index into `items`, the frame of a record that is half done.
         marked: there are markers among the items.
         attempt: 0 the first time, and one more after each failure. A pause is not a failure.
+        answer: what `items[0]` was woken with last, if it waited for something.
     """
 
     run: str
@@ -40,6 +42,7 @@ class Work:
     frames: dict[int, bytes] = field(default_factory=dict)
     marked: bool = False
     attempt: int = 0
+    answer: Answer | None = None
 
 
 class Budget:

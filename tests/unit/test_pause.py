@@ -57,3 +57,56 @@ def test_what_is_no_moment_is_refused(at):
 def test_one_time_is_enough():
     with pytest.raises(ValueError, match="not both"):
         PauseFlow(after=1, at=MOMENT)
+
+
+def test_what_it_waits_for():
+    class Job:
+        id = "abc"
+
+    assert PauseFlow().waits_for is None
+    assert PauseFlow(until="approval:7").waits_for == "approval:7"
+    assert PauseFlow(job="abc").waits_for == PauseFlow(job=Job()).waits_for == "job:abc"
+    assert PauseFlow(until="x", timeout=dt.timedelta(minutes=1)).wake_at(NOW) == NOW + 60
+    assert PauseFlow(until="x").wake_at(NOW) is None
+    assert PauseFlow.waiting("x", NOW).wake_at(0) == NOW
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"until": "x", "job": "y"}, "until= and job=, not both"),
+        ({"until": "x", "after": 1}, "after= and until=, not both"),
+        ({"timeout": 5}, "goes with until= or job="),
+        ({"after": 1, "timeout": 5}, "goes with until= or job="),
+        ({"until": "x", "timeout": -1}, "timeout=-1"),
+        ({"until": ""}, "can't be called"),
+        ({"until": "two words"}, "can't be called"),
+        ({"until": "line\nline"}, "can't be called"),
+        ({"until": "job:1"}, "can't be called"),
+        ({"until": "é" * 101}, "can't be called"),
+        ({"job": ""}, "not the id of a job"),
+        ({"job": "a b"}, "not the id of a job"),
+    ],
+)
+def test_a_wait_that_makes_no_sense_is_refused(options, told):
+    with pytest.raises(ValueError, match=told):
+        PauseFlow(**options)
+
+
+@pytest.mark.parametrize("options", [{"until": 5}, {"job": 5}, {"until": "x", "timeout": "5"}])
+def test_a_wait_for_what_is_no_name_is_refused(options):
+    with pytest.raises(TypeError):
+        PauseFlow(**options)
+
+
+@pytest.mark.parametrize(
+    ("pause", "shown"),
+    [
+        (PauseFlow(), "PauseFlow()"),
+        (PauseFlow(after=2), "PauseFlow(after=2)"),
+        (PauseFlow(until="ok", timeout=3), "PauseFlow(until='ok', timeout=3)"),
+        (PauseFlow(job="j"), "PauseFlow(job='j')"),
+    ],
+)
+def test_how_it_is_shown(pause, shown):
+    assert repr(pause) == shown
