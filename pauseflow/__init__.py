@@ -33,11 +33,13 @@ if TYPE_CHECKING:
         StoreError,
         UnknownRun,
     )
+    from pauseflow.failing import Backoff, RetryAfter
     from pauseflow.flow import End, Flow, ReplayWarning, Stream
     from pauseflow.pause import PauseFlow
 
 __all__ = [
     "AppError",
+    "Backoff",
     "Client",
     "CodecError",
     "Context",
@@ -55,6 +57,7 @@ __all__ = [
     "PauseflowError",
     "ReplayWarning",
     "ResultsDropped",
+    "RetryAfter",
     "RunCancelled",
     "RunConflict",
     "RunFailed",
@@ -105,6 +108,10 @@ _HOME = {
         "StageTimeout",
         "StoreError",
         "UnknownRun",
+    ),
+    "pauseflow.failing": (
+        "Backoff",
+        "RetryAfter",
     ),
     "pauseflow.flow": (
         "End",

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pauseflow.callee import Callee
+from pauseflow.duration import seconds_of
 from pauseflow.errors import FlowDefinitionError
+from pauseflow.failing import Backoff
+from pauseflow.failure_options import failure_policy
 from pauseflow.graph import Kind, Stage
+
+if TYPE_CHECKING:
+    from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
 
@@ -26,6 +34,25 @@ class Options(TypedDict, total=False):
         window: chunks of one run in flight at once.
         concurrency: records at once within a chunk, for `async def`.
         threads: records at once within a chunk, for other functions.
+        retries: how often a record is run again after failures. What it had emitted before is
+            kept: a branch goes on from where it stood. Progress since the last failure starts the
+            count anew; a pause is not a failure.
+        backoff: the wait before each retry: a `Backoff`, or how long the first one is (seconds, a
+            timedelta, or a text such as "500ms"), from which they double up to five minutes.
+        retry_on: an exception type, or a tuple of them: only these are worth a retry.
+        give_up_on: an exception type, or a tuple of them, which are not.
+        on_error: when no retry is left: "halt", and the run stops there in order, with nothing
+            lost; or "dead", and it goes on without the record, which is kept as a dead letter; or
+            a function, as `fallback` is.
+        fallback: a function of the error and the record, for a record that has no retry left: what
+            it returns is a map's output for it, or the last one of a branch's series. When it
+            raises too, `on_error` says what becomes of the record.
+        timeout: seconds, a timedelta or a text, that a record may take at a stretch: pauses don't
+            count, and a branch begins anew with each slice of its series. Past it, `StageTimeout`
+            is raised in the function, and is a failure like any other. Not with `threads=`.
+        rate: how many records may begin in a span of time, in the whole fleet: "50/s", or
+            ("10/min", key) with a function of the record, for so many of each key.
+        limit: how many records may be at work at once, in the whole fleet: 5, or (5, key).
     """
 
     name: str | None
@@ -34,6 +61,15 @@ class Options(TypedDict, total=False):
     window: int | None
     concurrency: int | None
     threads: int | None
+    retries: int | None
+    backoff: float | timedelta | str | Backoff | None
+    retry_on: type[Exception] | tuple[type[Exception], ...] | None
+    give_up_on: type[Exception] | tuple[type[Exception], ...] | None
+    on_error: Literal["halt", "dead"] | Callable[[Any, Any], Any] | None
+    fallback: Callable[[Any, Any], Any] | None
+    timeout: float | timedelta | str | None
+    rate: str | tuple[str, Callable[[Any], object]] | Rate | None
+    limit: int | tuple[int, Callable[[Any], object]] | Limit | None
 
 
 def check_name(name: object, what: str) -> str:
@@ -82,6 +118,7 @@ def declare(
     window = _count("window", options.get("window"), name)
     parallel = max(concurrency or 1, threads or 1) > 1
     sequential = _sequential(kind, name, options, ordered=ordered, window=window, parallel=parallel)
+    rate, limit = _limits(name, options)
     return Stage(
         name=name,
         kind=kind,
@@ -92,11 +129,17 @@ def declare(
         concurrency=concurrency or 1,
         threads=threads or 1,
         is_async=callee.is_async,
+        failing=failure_policy(kind, name, options),
+        timeout=_timeout(name, options.get("timeout"), threads=threads or 1),
+        rate=rate,
+        limit=limit,
     )
 
 
 def declare_finished(branch: Stage, fn: object) -> Stage:
     """Make the stage that runs `fn` when a series of `branch` is over.
+
+    It is retried as the branch is. The branch's fallback, timeout, rate and limit are not its own.
 
     Raises:
         FlowDefinitionError: `fn` can't be called with no argument or with the branched record.
@@ -122,6 +165,7 @@ def declare_finished(branch: Stage, fn: object) -> Stage:
         is_async=callee.is_async,
         scope=branch.name,
         takes_value=takes_value,
+        failing=replace(branch.failing, fallback=None),
     )
 
 
@@ -215,3 +259,34 @@ def _flag(option: str, value: object, name: str) -> bool:
     if isinstance(value, bool):
         return value
     raise FlowDefinitionError(f"stage {name!r}: {option}={value!r} must be True or False")
+
+
+def _timeout(name: str, value: object, *, threads: int) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = seconds_of(value, "timeout")
+    except (TypeError, ValueError) as error:
+        raise FlowDefinitionError(f"stage {name!r}: {error}") from None
+    if threads > 1:
+        raise FlowDefinitionError(
+            f"stage {name!r} has timeout= and threads={threads}, and a thread can't be "
+            f"interrupted: give the calls in it timeouts of their own, or make it async def with "
+            f"concurrency={threads}, or leave out threads= and start more workers"
+        )
+    return seconds
+
+
+def _limits(name: str, options: Mapping[str, Any]) -> tuple[Rate | None, Limit | None]:
+    rate, limit = options.get("rate"), options.get("limit")
+    if rate is None and limit is None:
+        return None, None
+    from pauseflow.limits import (  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 # few flows have them
+        Limit,
+        Rate,
+    )
+
+    return (
+        None if rate is None else Rate.of(rate, stage=name),
+        None if limit is None else Limit.of(limit, stage=name),
+    )

@@ -9,13 +9,16 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from pauseflow.errors import FlowDefinitionError, UnknownName
+from pauseflow.failing import FailurePolicy
 
 if TYPE_CHECKING:
+    from pauseflow.jobs import JobSpec  # type: ignore[import-not-found,unused-ignore]
+    from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
     from pauseflow.resumable.series import Series
 
 
@@ -48,6 +51,11 @@ class Stage:
         takes_value: of a BRANCH with `marks` and of its FINISHED stage: `finished` takes the record
             that was branched, so the marker carries it.
         series: of a BRANCH stage: how its series are opened, written down and taken up.
+        failing: what becomes of a record that the stage fails on.
+        timeout: seconds that a record may take at a stretch; see `pauseflow.stages.timeout`.
+        rate: how many records may begin in a span of time, in the whole fleet.
+        limit: how many records may be at work at once, in the whole fleet.
+        job: the stage's function runs as a job elsewhere, and this says how.
     """
 
     name: str
@@ -63,6 +71,11 @@ class Stage:
     marks: bool = False
     takes_value: bool = False
     series: Series | None = None
+    failing: FailurePolicy = field(default_factory=FailurePolicy)
+    timeout: float | None = None
+    rate: Rate | None = None
+    limit: Limit | None = None
+    job: JobSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +187,7 @@ class Graph:
 
     def _fingerprint(self) -> str:
         # Shape only: whether a frame fits the code is the frame's own fingerprint's matter, and
-        # windows and concurrency may change from deploy to deploy.
+        # windows, retries and limits may change from deploy to deploy.
         shape = [
             (
                 stage.name,
