@@ -11,6 +11,7 @@ from pauseflow.stages.eventloop import EventLoop
 from pauseflow.stages.parallel import ParallelRunner, Slice
 from pauseflow.stages.progress import Progress
 from pauseflow.stages.runner import failed, raised
+from pauseflow.stages.timeout import limited
 from pauseflow.stages.unfolding import Unfolding
 
 
@@ -23,6 +24,7 @@ class ConcurrentRunner(ParallelRunner):
 
     def __init__(self, stage: Stage, flow_name: str) -> None:
         super().__init__(stage, flow_name)
+        self._fn = limited(stage)
         self._loop = EventLoop()
 
     def close(self) -> None:
@@ -67,7 +69,7 @@ class ConcurrentRunner(ParallelRunner):
             kept = self._kept(data, self._answer(part.work, index))
             if kept is not None:
                 return kept
-            return self._answered(item, await self.stage.fn(*self._arguments(item)))
+            return self._answered(item, await self._fn(*self._arguments(item)))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

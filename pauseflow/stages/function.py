@@ -10,6 +10,7 @@ from pauseflow.context import Place, place
 from pauseflow.graph import Kind, Stage
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import Runner, failed, raised, rest_of, stop_iteration
+from pauseflow.stages.timeout import limited
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Parked, Paused, Work
 
 
@@ -22,6 +23,7 @@ class FunctionRunner(Runner):
 
     def __init__(self, stage: Stage, flow_name: str) -> None:
         super().__init__(stage, flow_name)
+        self._fn = limited(stage)
         self._batch: list[object] = []
 
     def run(self, work: Work, budget: Budget) -> Outcome:
@@ -76,9 +78,9 @@ class FunctionRunner(Runner):
         end: End | None = None
         try:
             if kind is Kind.FILTER:
-                results.extend(map(bool, map(self.stage.fn, batch)))
+                results.extend(map(bool, map(self._fn, batch)))
             else:
-                results.extend(map(self.stage.fn, batch))
+                results.extend(map(self._fn, batch))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             end = raised(error)
         done = len(results) - before

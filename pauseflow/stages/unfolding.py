@@ -17,6 +17,7 @@ from pauseflow.pause import PauseFlow
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import asked, failed, pause_in
 from pauseflow.stages.settled import UNCHANGING, settled
+from pauseflow.stages.timeout import Timeout
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Failed, Paused
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Unfolding:
         answer: what the record was woken with, if it waited for something.
     """
 
-    __slots__ = ("_answer", "_data", "_iterator", "_mark", "_record", "_series", "emitted", "left",
-                 "outputs", "over", "stage")  # fmt: skip
+    __slots__ = ("_answer", "_data", "_iterator", "_mark", "_record", "_series", "_timeout",
+                 "emitted", "left", "outputs", "over", "stage")  # fmt: skip
 
     left: Frame | None
     """Where the record stands, as of its last capture; None: at the beginning."""
@@ -66,6 +67,7 @@ class Unfolding:
         self._answer = answer
         self._mark = len(outputs)
         self._iterator: Any = None
+        self._timeout = Timeout.of(stage)
         self.outputs = outputs
         self.emitted = 0
         self.left = None
@@ -81,6 +83,14 @@ class Unfolding:
 
     def advance(self, budget: Budget) -> End | None:
         """Take one stride of a series that is not async; None: there may be more."""
+        if self._timeout is None:
+            return self._advance(budget)
+        try:
+            return self._timeout.call(self._advance, budget)
+        except BaseException as error:  # noqa: BLE001 # as below
+            return self._raised(error)
+
+    def _advance(self, budget: Budget) -> End | None:
         if self._iterator is None:
             end = self._begin()
             if end is not None:
@@ -104,6 +114,16 @@ class Unfolding:
 
         Being cancelled takes back what the record has put into `outputs`.
         """
+        if self._timeout is None:
+            return await self._advance_async(budget)
+        try:
+            return await self._timeout.wait(self._advance_async(budget))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 # as below
+            return self._raised(error)
+
+    async def _advance_async(self, budget: Budget) -> End | None:
         if self._iterator is None:
             end = self._begin()
             if end is not None:
@@ -188,7 +208,7 @@ class Unfolding:
         """Take a stride of values, or fewer up to a pause that the series yields."""
         outputs = self.outputs
         before = len(outputs)
-        count = _room(budget, before)
+        count = self._room(budget, before)
         values = islice(self._iterator, count)
         try:
             if type(self._iterator) in DRAINABLE:
@@ -211,7 +231,7 @@ class Unfolding:
     async def _pull_async(self, budget: Budget) -> PauseFlow | None:
         outputs = self.outputs
         before = len(outputs)
-        count = _room(budget, before)
+        count = self._room(budget, before)
         try:
             async for value in self._iterator:
                 if len(outputs) == before:  # what an async function returned is known by now
@@ -273,7 +293,8 @@ class Unfolding:
             return Failed(TypeError(self._instead(f"a {told}")))
         return end
 
-
-def _room(budget: Budget, outputs: int) -> int:
-    """How many values to take before the next look at the budget."""
-    return max(1, min(budget.stride, budget.max_outputs - outputs))
+    def _room(self, budget: Budget, outputs: int) -> int:
+        """How many values to take before the next look at the budget."""
+        if self._timeout is not None and type(self._iterator) not in DRAINABLE:
+            return 1
+        return max(1, min(budget.stride, budget.max_outputs - outputs))
