@@ -15,6 +15,7 @@ from collections.abc import (
     Mapping,
 )
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 from pauseflow.declaration import (
@@ -35,7 +36,7 @@ _OF_BRANCHES = ("finished", "strict", "version", "migrate")
 """Options that only `branch` has."""
 
 
-_METHODS = ("map", "filter", "branch", "each")
+_METHODS = ("map", "filter", "branch", "each", "job")
 # What others call them.
 _ELSEWHERE = {
     "flatmap": "branch",
@@ -139,6 +140,61 @@ class Stream(Generic[T]):
         """
         return End(self._flow, self._add(Kind.EACH, fn, options))
 
+    @overload
+    def job(
+        self,
+        fn: Callable[[T], Coroutine[Any, Any, R]],
+        *,
+        queue: str = ...,
+        result_ttl: float | timedelta | str | None = ...,
+        retry: int = ...,
+        **options: Unpack[Options],
+    ) -> Stream[R]: ...
+
+    @overload
+    def job(
+        self,
+        fn: Callable[[T], R],
+        *,
+        queue: str = ...,
+        result_ttl: float | timedelta | str | None = ...,
+        retry: int = ...,
+        **options: Unpack[Options],
+    ) -> Stream[R]: ...
+
+    def job(
+        self,
+        fn: Callable[[T], Any],
+        *,
+        queue: str = "pauseflow",
+        result_ttl: float | timedelta | str | None = None,
+        retry: int = 0,
+        **options: Unpack[Options],
+    ) -> Stream[Any]:
+        """Call `fn` with each record as a job of RQ, in a process of its own; see docs/jobs.md.
+
+        What it returns goes on, as with `map`. The record is parked meanwhile, and several of one
+        run are with RQ at the same time. `flowctl jobs` runs them. A job that fails, is stopped or
+        takes too long raises `JobFailed` at this stage, which its `retries=` and `on_error=` are
+        about. `fn` can't pause.
+
+        Args:
+            fn: a function or `async def` function of one record, at the top level of a module.
+            queue: RQ's name for where the job waits for a worker.
+            result_ttl: how long RQ keeps a job that is done; an hour if None, two minutes at least.
+            retry: how often RQ runs a failed job again, at once, before this stage hears of it.
+            **options: see `Options`. `timeout=` is the job's hard time limit, ten minutes if it is
+                left out. `concurrency=` and `threads=` are not for jobs.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+        """
+        from pauseflow.jobs.declaring import declare_job  # noqa: PLC0415 # few flows have them
+
+        stage = declare_job(fn, options, queue=queue, result_ttl=result_ttl, retry=retry)
+        self._plan.add(stage, after=self._after)
+        return Stream(self._flow, self._plan, stage.name)
+
     def branch(
         self,
         fn: Callable[
@@ -225,8 +281,8 @@ class Flow(Stream[Any]):
     flow.branch(pages).map(parse).filter(is_open).each(ship)
     ```
 
-    Stages are added with `map`, `filter`, `branch` and `each`; each returns a handle that the next
-    one is called on. A flow is complete when it is first run, submitted, or asked for its graph:
+    Stages are added with `map`, `filter`, `branch`, `job` and `each`; each returns a handle that
+    the next one is called on. A flow is complete when it is first run, submitted, or asked for its graph:
     from then on it never changes.
 
     Args:

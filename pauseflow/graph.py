@@ -17,7 +17,7 @@ from pauseflow.errors import FlowDefinitionError, UnknownName
 from pauseflow.failing import FailurePolicy
 
 if TYPE_CHECKING:
-    from pauseflow.jobs import JobSpec  # type: ignore[import-not-found,unused-ignore]
+    from pauseflow.jobs import JobSpec
     from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
     from pauseflow.resumable.series import Series
 
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     EACH = "each"
     BRANCH = "branch"
     FINISHED = "finished"
+    JOB = "job"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,6 +16,10 @@ def runner_for(stage: Stage, flow_name: str) -> Runner:
         flow_name: the flow's name, for `current()`.
     """
     # What only some flows need is imported when one does: a worker starts the quicker for it.
+    if stage.kind is Kind.JOB:
+        from pauseflow.stages.job import JobRunner  # noqa: PLC0415
+
+        return JobRunner(stage, flow_name)
     if stage.is_async:
         from pauseflow.stages.concurrent import ConcurrentRunner  # noqa: PLC0415
 

@@ -1,0 +1,85 @@
+"""perform(): what RQ's worker calls for a job of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from functools import cache
+
+from pauseflow import codec
+from pauseflow.app import App, load
+from pauseflow.context import Place, place
+from pauseflow.errors import PauseflowError
+from pauseflow.graph import Kind, Stage
+from pauseflow.jobs.call import Call
+from pauseflow.pause import PauseFlow
+from pauseflow.settings import Settings
+
+FILE = __file__
+
+
+def perform(*arguments: object) -> object:
+    """Run a stage's function on a record, in the process of the job.
+
+    The function is found in the app that this process is for (`FLOWCTL_APP`, or `[tool.pauseflow]`
+    in pyproject.toml), whatever the job says.
+
+    Args:
+        *arguments: those of a `Call`.
+
+    Returns:
+        What the function returned, which has an encoding.
+
+    Raises:
+        MalformedData: these are no arguments of a job of ours, or the record is damaged.
+        AppError: the app can't be imported, or has no such flow or stage.
+        NotSerializable: what the function returned has no encoding.
+        PauseflowError: the stage is no job stage, or the function raised a PauseFlow.
+    """
+    call = Call.of(list(arguments))
+    stage = _stage(app(), call)
+    record = codec.decode(call.record)
+    token = place.set(
+        Place(
+            flow=call.flow,
+            stage=call.stage,
+            run_id=call.run,
+            attempt=call.attempt,
+            first=call.ordinal,
+        )
+    )
+    try:
+        value = stage.fn(record)
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+    except PauseFlow:
+        raise PauseflowError(
+            f"the function of job stage {call.stage!r} raised a PauseFlow, and a job can't pause: "
+            f"pause in a stage before or after it"
+        ) from None
+    finally:
+        place.reset(token)
+    # RQ would put a text in the place of what it can't encode.
+    codec.encode(value)
+    return value
+
+
+@cache
+def app() -> App:
+    """The app of this process, imported once. `flowctl jobs` does it before a job is there.
+
+    Raises:
+        AppError: it can't be imported.
+        SettingsError: nobody says which it is.
+    """
+    return load(Settings.load().app)
+
+
+def _stage(app: App, call: Call) -> Stage:
+    stage = app.flow(call.flow).graph[call.stage]
+    if stage.kind is not Kind.JOB:
+        raise PauseflowError(
+            f"stage {call.stage!r} of flow {call.flow!r} was a job when this job was put into the "
+            f"queue, and is {stage.kind} in the app that is loaded here"
+        )
+    return stage
