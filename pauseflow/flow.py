@@ -282,8 +282,8 @@ class Flow(Stream[Any]):
     ```
 
     Stages are added with `map`, `filter`, `branch`, `job` and `each`; each returns a handle that
-    the next one is called on. A flow is complete when it is first run, submitted, or asked for its graph:
-    from then on it never changes.
+    the next one is called on. A flow is complete when it is first run, submitted, or asked for its
+    graph: from then on it never changes.
 
     Args:
         name: how it is called in Redis and on the command line.
