@@ -126,7 +126,7 @@ class LocalRun:
         match stage.kind:
             case Kind.BRANCH:
                 return self._series(node, item)
-            case Kind.MAP:
+            case Kind.MAP | Kind.JOB:
                 return (self._call(node, (item,)),)
             case Kind.FILTER:
                 return (item,) if self._call(node, (item,)) else ()
