@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -15,6 +15,10 @@ from pauseflow.cli.invocation import Invocation
 from pauseflow.client import Client
 from pauseflow.embedded import EmbeddedServer
 from pauseflow.settings import APP_VARIABLE, NAMESPACE_VARIABLE, URL_VARIABLE
+
+JOBS_AT_ONCE = 2
+JOBS_PATIENCE = "3"
+"""Seconds; less than children get to stop in."""
 
 
 class Crew:
@@ -58,12 +62,13 @@ class Crew:
         """A new connection, for one thread."""
         return Client.connect(self.url, namespace=self._settings.namespace)
 
-    def start(self, workers: int, flow: str | None = None) -> None:
+    def start(self, workers: int, flow: str | None = None, queues: Sequence[str] = ()) -> None:
         """Start a coordinator and workers. Leaving the context stops them before the server.
 
         Args:
             workers: how many worker processes.
             flow: the one flow that they work for, or None for all of the app's.
+            queues: where jobs wait for workers of RQ; some are started if there are any.
         """
         environ = {
             URL_VARIABLE: self.url,
@@ -76,6 +81,8 @@ class Crew:
         for number in range(1, workers + 1):
             only = ["--flow", flow] if flow else []
             children.start(f"worker.{number}", ["worker", "--processes", "1", *only])
+        for number in range(1, min(workers, JOBS_AT_ONCE) + 1 if queues else 1):
+            children.start(f"jobs.{number}", ["jobs", "--patience", JOBS_PATIENCE, *queues])
 
     def revive(self) -> bool:
         """Start the embedded server again if it has died. True if it had to be."""

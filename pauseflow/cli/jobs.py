@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +37,7 @@ def jobs(invocation: Invocation, queues: tuple[str, ...], *, burst: bool, patien
     from pauseflow.embedded import server_url  # noqa: PLC0415 - not for --help
     from pauseflow.jobs import performing  # noqa: PLC0415 - the same
     from pauseflow.jobs.rqworker import RqWorker  # noqa: PLC0415 - brings in rq
+    from pauseflow.jobs.spec import queues_of  # noqa: PLC0415 - the same
     from pauseflow.settings import APP_VARIABLE  # noqa: PLC0415 - as above
     from pauseflow.store.jobs import rq_client, rq_errors  # noqa: PLC0415 - the same
     from pauseflow.store.server import Server  # noqa: PLC0415 - the same
@@ -47,19 +47,13 @@ def jobs(invocation: Invocation, queues: tuple[str, ...], *, burst: bool, patien
     if settings.app:
         os.environ[APP_VARIABLE] = settings.app
     app = performing.app()
-    chosen = queues or tuple(queues_of(app)) or _none(app)
+    chosen = queues or queues_of(app.flows.values()) or _none(app)
     with server_url(settings) as url:
         server = Server.at(url)
         server.wire().call(("PING",))
         with rq_errors(server):
             worker = RqWorker(chosen, connection=rq_client(server), patience=patience)
             worker.work(burst=burst, logging_level="INFO")
-
-
-def queues_of(app: App) -> Iterable[str]:
-    """The queues of the app's job stages, each once, in their order."""
-    stages = [stage for flow in app.flows.values() for stage in flow.graph.stages]
-    return dict.fromkeys(stage.job.queue for stage in stages if stage.job is not None)
 
 
 def _none(app: App) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ def run(
     """
     from pauseflow.cli.crew import Crew, processors  # noqa: PLC0415 - not for --help
     from pauseflow.cli.watch import Watch  # noqa: PLC0415 - with the one above
+    from pauseflow.jobs.spec import queues_of  # noqa: PLC0415 - the same
 
     options_taken_for_inputs(context, inputs)
     values = _values(flow, inputs, file)
@@ -77,7 +78,7 @@ def run(
         Crew(invocation, lambda _label, line: progress.note(line)) as crew,
         crew.connect() as client,
     ):
-        crew.start(workers or processors(), flow)
+        crew.start(workers or processors(), flow, queues_of([chosen]))
         printing = _Printing(client, _Submitting(crew.connect, chosen), progress)
         names = _names(run_id, several=file is not None or len(inputs) > 1)
         with Watch(crew.connect, progress, printing.rows):

@@ -27,11 +27,13 @@ _REVIVE_EVERY = 1.0
 def up(invocation: Invocation, workers: int | None) -> None:
     """Run the server, coordinator and workers in the foreground, for development.
 
-    The server only if none is named: then it is the embedded one. A process that dies is started
-    again, after ever longer delays if it keeps on dying. Ctrl-C stops everything: work that is not
-    done is kept, and goes on the next time. Code that you change counts from the next start.
+    If the app has job stages, workers of RQ for them, too. The server only if none is named: then
+    it is the embedded one. A process that dies is started again, after ever longer delays if it
+    keeps on dying. Ctrl-C stops everything: work that is not done is kept, and goes on the next
+    time. Code that you change counts from the next start.
     """
     from pauseflow.cli.crew import Crew, processors  # noqa: PLC0415 - not for --help
+    from pauseflow.jobs.spec import queues_of  # noqa: PLC0415 - the same
     from pauseflow.settings import redacted  # noqa: PLC0415 - the same
 
     app = invocation.load_app()
@@ -39,7 +41,7 @@ def up(invocation: Invocation, workers: int | None) -> None:
     output = _Prefixed()
     with Crew(invocation, output.say, patient=True) as crew, crew.connect():
         output.say("flowctl", f"server {redacted(crew.url)}, app {app.name}, {count} workers")
-        crew.start(count)
+        crew.start(count, queues=queues_of(app.flows.values()))
         while True:
             # Waits for Ctrl-C or SIGTERM, which raise here.
             threading.Event().wait(_REVIVE_EVERY)

@@ -6,12 +6,15 @@ import functools
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pauseflow.duration import seconds_of
 from pauseflow.errors import FlowDefinitionError
+
+if TYPE_CHECKING:
+    from pauseflow.flow import Flow
 
 DEFAULT_QUEUE = "pauseflow"
 """Not RQ's own `default`, whose workers may be of other code, and take only what is pickled."""
@@ -110,6 +113,12 @@ def check_importable(fn: Callable[..., Any], stage: str) -> None:
         f"{reason}. The job runs in another process: define a function with `def` at the top level "
         f"of a module"
     )
+
+
+def queues_of(flows: Iterable[Flow]) -> tuple[str, ...]:
+    """The queues of the flows' job stages, each once, in their order."""
+    specs = [stage.job for flow in flows for stage in flow.graph.stages]
+    return tuple(dict.fromkeys(spec.queue for spec in specs if spec is not None))
 
 
 def _is_found(fn: object, module: str, name: str) -> bool:
