@@ -10,12 +10,15 @@ from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
 
+from pauseflow.answer import Answer
 from pauseflow.errors import (
     ResultsDropped,
     RunFailed,
+    SignalRefused,
 )
 from pauseflow.feed import Feed
 from pauseflow.graph import Graph
+from pauseflow.pause import check_signal_name
 from pauseflow.store.books import (
     ParkedInfo,
     ResultsInfo,
@@ -24,10 +27,11 @@ from pauseflow.store.books import (
     SetAsideInfo,
     StageInfo,
 )
+from pauseflow.store.commands import Delivered
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.keys import Keys
 from pauseflow.store.results import ResultsPage
-from pauseflow.store.runs import Runs
+from pauseflow.store.runs import SIGNALS_KEPT, Runs, unknown_run
 from pauseflow.store.server import Server
 from pauseflow.store.tuning import Tuning
 
@@ -253,11 +257,44 @@ class Client:
             UnknownRun: there is no such run.
         """
         info = self._runs.info(run_id, parked=False)
-        woken = 0
-        for name, chunk in list(self._runs.parked_fields(run_id)):
-            if chunk.why == "failed":
-                woken += self._runs.wake(info.flow, run_id, name, why="failed")
-        return woken
+        failed = [name for name, chunk in self._runs.parked_fields(run_id) if chunk.why == "failed"]
+        return self._runs.wake(info.flow, run_id, failed, why="failed")
+
+    def signal(
+        self, run_id: str, name: str, data: object = None, *, broadcast: bool = False
+    ) -> bool:
+        """Sends a signal to a run: what has waited longest for it there goes on, with the data.
+
+        A signal that nothing waits for yet is kept for the first that will.
+
+        Args:
+            run_id: the run.
+            name: of the signal, as in `PauseFlow(until=name)`.
+            data: a record; what the pause evaluates to.
+            broadcast: wake all that wait for it now, rather than one.
+
+        Returns:
+            Whether something waited for it.
+
+        Raises:
+            UnknownRun: there is no such run.
+            SignalRefused: the run is over, or keeps 10,000 signals that nothing has waited for.
+            NotSerializable: the data has no encoding.
+            ValueError: that can't be the name of a signal.
+        """
+        answer = Answer.of_signal(check_signal_name(name), data)
+        match self._runs.deliver(run_id, answer, broadcast=broadcast):
+            case Delivered.NO_RUN:
+                raise unknown_run(run_id)
+            case Delivered.RUN_OVER:
+                raise SignalRefused(f"run {run_id!r} is over: nothing in it waits for {name!r}")
+            case Delivered.FULL:
+                raise SignalRefused(
+                    f"run {run_id!r} keeps {SIGNALS_KEPT:,} signals already that nothing waits "
+                    f"for, so it takes no more. Is {name!r} the name that its stages wait for?"
+                )
+            case delivered:
+                return delivered is Delivered.WOKEN
 
     def workers(self) -> list[WorkerInfo]:
         """The workers whose lease has not ended."""

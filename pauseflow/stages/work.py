@@ -34,6 +34,7 @@ class Work:
         marked: there are markers among the items.
         attempt: 0 the first time, and one more after each failure. A pause is not a failure.
         answer: what `items[0]` was woken with last, if it waited for something.
+        failures: how often `items[0]` has failed since it last got any further.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Work:
     marked: bool = False
     attempt: int = 0
     answer: Answer | None = None
+    failures: int = 0
 
 
 class Budget:
@@ -159,11 +161,13 @@ class Parked:
         index: into `Work.items`.
         frame: how far it has come; None: from the top.
         pause: what it asked for.
+        error: it did not pause, but failed with this, and is to be tried again.
     """
 
     index: int
     frame: bytes | None
     pause: PauseFlow
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ BLOCK_MS = 2_000
 
 QUARANTINE_ENTRIES = 1_000
 
+_FIELDS = frozenset({(b"e",), (b"e", b"p"), (b"e", b"s")})
+"""Of an entry: the envelope, and the piece with its items, or the answer that woke it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -54,6 +57,19 @@ class Park:
 
 
 @dataclass(slots=True)
+class DeadLetter:
+    """A record that is set aside.
+
+    Args:
+        key: the record's.
+        text: the letter, see `letters`.
+    """
+
+    key: str
+    text: bytes
+
+
+@dataclass(slots=True)
 class Result:
     """What became of a chunk, ready to be committed.
 
@@ -67,6 +83,7 @@ class Result:
         at_once: single records of an unordered stage that go on at once, each by itself.
         unfinished: the rest of the chunk is among the parks (ordered stages).
         error: what the run halts with; empty if it does not.
+        dead: records that are set aside.
     """
 
     pieces: list[bytes]
@@ -78,6 +95,7 @@ class Result:
     at_once: list[Envelope] = field(default_factory=list)
     unfinished: bool = False
     error: str = ""
+    dead: list[DeadLetter] = field(default_factory=list)
 
 
 class Chunks:
@@ -159,8 +177,11 @@ class Chunks:
         payload: list[str | bytes | int] = list(cast.arguments)
         for park in result.parks:
             name = f"{stage}:{park.ordinal}"
-            payload += (name, park.chunk.wake, f"{run} {flow} {name}", park.chunk.pack())
-        payload += [word for alone in result.at_once for word in ("", -1, "", alone.pack())]
+            chunk = park.chunk
+            payload += (name, chunk.wake, f"{run} {flow} {name}", chunk.pack(), chunk.wait(name))
+        payload += [word for alone in result.at_once for word in ("", -1, "", alone.pack(), "")]
+        now = self.now_ms or int(time.time() * 1000) if result.dead else 0
+        payload += [word for letter in result.dead for word in (letter.key, now, letter.text)]
         payload += result.pieces
         rest = "again" if result.rest is not None else "parked" if result.unfinished else ""
         return commands.commit(
@@ -170,6 +191,11 @@ class Chunks:
             keys.timers,
             keys.expiring,
             base + ":room",
+            base + ":waits",
+            base + ":signals",
+            keys.jobs,
+            keys.dead,
+            keys.letters,
             cast.keys(run_keys),
             run,
             self.now_ms,
@@ -186,6 +212,7 @@ class Chunks:
             RESULTS_BYTES,
             "1" if stage == self._roots[flow] else "",
             len(result.parks) + len(result.at_once),
+            len(result.dead),
             len(result.pieces),
             len(cast.streams),
             cast.before,
@@ -243,9 +270,14 @@ class Chunks:
 
 
 def _envelope(fields: list[bytes] | None) -> Envelope | MalformedData:
-    if not fields or fields[0] != b"e" or fields[2::2] not in ([], [b"p"]):
+    names = () if fields is None else tuple(fields[::2])
+    if names not in _FIELDS:
         return MalformedData("an entry without a chunk in it")
+    assert fields is not None  # noqa: S101 # there are names; tells mypy
     try:
-        return Envelope.parse(fields[1], fields[3] if len(fields) > 2 else None)
+        envelope = Envelope.parse(fields[1], fields[3] if names[1:] == (b"p",) else None)
     except MalformedData as error:
         return error
+    if names[1:] == (b"s",):
+        envelope.answer = fields[3]
+    return envelope

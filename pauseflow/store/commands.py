@@ -15,6 +15,17 @@ class Committed(IntEnum):
     RUN_GONE = -1
 
 
+class Delivered(IntEnum):
+    """What became of an answer to a wait."""
+
+    WOKEN = 1
+    KEPT = 2
+    LOOK_AGAIN = 0
+    NO_RUN = -1
+    RUN_OVER = -2
+    FULL = -3
+
+
 class Submitted(IntEnum):
     """What became of a submission."""
 
@@ -43,6 +54,11 @@ def commit(
     timers: Key,
     expiring: Key,
     room: Key,
+    waits: Key,
+    signals: Key,
+    jobs: Key,
+    dead: Key,
+    letters: Key,
     stages: Keys,
     run_id: Arg,
     now: Arg,
@@ -59,6 +75,7 @@ def commit(
     results_limit: Arg,
     is_root: Arg,
     parks: Arg,
+    deads: Arg,
     pieces: Arg,
     keyed: Arg,
     before: Arg,
@@ -130,17 +147,26 @@ def taken(
 
 
 @script
-def wake(
-    timers: Key,
+def wake(timers: Key, places: Keys, reason: Arg, items: Args) -> None:
+    """Puts parked continuations back into their stages' streams."""
+
+
+@script
+def signal(
     run: Key,
     parked: Key,
+    waits: Key,
+    signals: Key,
+    timers: Key,
     stream: Key,
-    timer: Arg,
-    field: Arg,
-    books_field: Arg,
-    why: Arg,
+    run_id: Arg,
+    flow: Arg,
+    name: Arg,
+    member: Arg,
+    answer: Arg,
+    most: Arg,
 ) -> None:
-    """Puts one parked continuation back into its stage's stream."""
+    """Gives an answer to the continuation that waits for it, or keeps it."""
 
 
 @script

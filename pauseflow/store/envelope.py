@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 from pauseflow.errors import MalformedData
 
+SIGNAL = "signal"
+"""Why a continuation is parked that waits for a signal or a job."""
+
 _FIELDS = 9
 _MAX_HEADER = 400
 
@@ -43,6 +46,8 @@ class Envelope:
         ended: nothing follows in this run at this stage.
         frames: encoded frames of half-done records, empty if there are none.
         items: the items' encodings, one after another.
+        answer: what its first record was woken with just now, as `Answer.pack` writes it. Not
+            part of what `pack` gives: whoever goes on with it writes it into the frames.
     """
 
     run: str
@@ -54,6 +59,7 @@ class Envelope:
     ended: bool
     frames: bytes
     items: bytes
+    answer: bytes = b""
 
     @classmethod
     def parse(cls, data: bytes, piece: bytes | None = None) -> Envelope:
@@ -114,6 +120,7 @@ class Envelope:
             marks=marks,
             frames=frames,
             items=items,
+            answer=b"",
         )
 
 
@@ -122,7 +129,9 @@ class ParkedChunk:
     """A continuation in the parked hash, with why it waits.
 
     Args:
-        why: `pause`, `failed` or `code`.
+        why: `pause`; `signal` for one that waits for a signal or a job, whose wait name is the
+            note; `retry` after a failure; `rate` or `limit`; `failed` and `code`, which wait for a
+            person; `paused` by an operator.
         since: when it was parked, ms since the epoch.
         wake: when it goes on, ms since the epoch; 0 for when it is told to.
         note: for a person: the error, say.
@@ -134,6 +143,14 @@ class ParkedChunk:
     wake: int
     note: str
     envelope: bytes
+
+    def wait(self, field: str) -> str:
+        """Its member of the run's waits; empty if it waits for no signal and no job.
+
+        Args:
+            field: its name in the parked hash.
+        """
+        return f"{self.note}\n{self.since:016d}\n{field}" if self.why == SIGNAL else ""
 
     def pack(self) -> bytes:
         """The bytes that `parse` reads."""

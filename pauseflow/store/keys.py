@@ -13,12 +13,21 @@ Redis Cluster, a script finds all its keys in one slot.
 | `workers` | hash | worker → what it says of itself | lease | permanent; fields go |
 | `costs` | hash | `<flow>:<stage>` → µs a record | workers | permanent |
 | `quarantine` | stream | foreign or damaged entries | quarantine | permanent; newest 1,000 |
+| `jobs` | zset | `<run> job:<job>` → when to look at it (ms) | commit | permanent; members go |
+| `dead` | zset | key of a dead letter → when it died (ms) | commit | permanent; members go |
+| `letters` | hash | key of a dead letter → the letter | commit | permanent; fields go |
 | `run:<id>` | hash | state, counters, the books of each stage | all scripts | expires after done |
 | `run:<id>:results` | stream | results not dropped, the end | commit | expires after done |
 | `run:<id>:parked` | hash | `<stage>:<ordinal>` → parked continuation | commit | empty when done |
+| `run:<id>:waits` | zset | `<name>`, since, parked field of what waits | commit | empty when done |
+| `run:<id>:signals` | zset | `<name>`, number, answer nobody waits for | signal | empty when done |
 | `run:<id>:backlog:<stage>` | list | pieces that wait | commit, submit, append | empty when done |
 | `run:<id>:reorder:<stage>` | hash | outputs ahead of the cursor | commit | empty when done |
 | `run:<id>:room` | list | a token for a waiting feeder | commit | expires in a minute |
+| `rate:<name>:<key>` | string | when its burst is whole again (µs) | admit, leave | expires then |
+| `limit:<name>:<key>` | hash | worker → slots that it holds | admit, leave | expires in a week |
+| `turns:<source>` | zset | run → permits that it had | admit, leave | expires after its wakes |
+| `wakes:<source>` | hash | run → when it asks again (µs) | admit, leave | expires after them |
 """
 
 from __future__ import annotations
@@ -28,7 +37,10 @@ from dataclasses import dataclass
 
 from pauseflow.errors import SettingsError
 
-PERMANENT = ("stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine")
+PERMANENT = (
+    "stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine", "jobs",
+    "dead", "letters",
+)  # fmt: skip
 """What follows the prefix in keys that never expire. The others go with their run."""
 
 GROUP = "workers"
@@ -68,6 +80,16 @@ class RunKeys:
         """The list with the token for a feeder that waits."""
         return self.base + ":room"
 
+    @property
+    def waits(self) -> str:
+        """The zset of what waits for signals and jobs, by name and time."""
+        return self.base + ":waits"
+
+    @property
+    def signals(self) -> str:
+        """The zset of answers that nobody waits for yet."""
+        return self.base + ":signals"
+
     def backlog(self, stage: str) -> str:
         """The list of pieces that wait at a stage."""
         return f"{self.base}:backlog:{stage}"
@@ -103,6 +125,9 @@ class Keys:
         self.workers = self.prefix + "workers"
         self.costs = self.prefix + "costs"
         self.quarantine = self.prefix + "quarantine"
+        self.jobs = self.prefix + "jobs"
+        self.dead = self.prefix + "dead"
+        self.letters = self.prefix + "letters"
 
     def stream(self, flow: str, stage: str) -> str:
         """The stage's stream of chunks that are ready to be run."""
@@ -111,6 +136,15 @@ class Keys:
     def run(self, run_id: str) -> RunKeys:
         """The keys of a run."""
         return RunKeys(f"{self.prefix}run:{run_id}")
+
+    def permits(self, source: str) -> tuple[str, str, str]:
+        """The keys of a rate or limit: its state, whose turn it is, and when each run asks again.
+
+        Args:
+            source: `rate:<name>` or `limit:<name>`, and `:<key>` if it has keys.
+        """
+        prefix = self.prefix
+        return f"{prefix}{source}", f"{prefix}turns:{source}", f"{prefix}wakes:{source}"
 
     def permanent(self, key: str) -> bool:
         """Whether this key is meant to stay without an expiry."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pauseflow import codec
+from pauseflow.answer import Answer
 from pauseflow.errors import (
     MalformedData,
     RunConflict,
@@ -18,16 +19,24 @@ from pauseflow.graph import Graph
 from pauseflow.store import commands
 from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
 from pauseflow.store.cast import Casting, results_from
-from pauseflow.store.commands import Appended, Submitted
+from pauseflow.store.commands import Appended, Delivered, Submitted
 from pauseflow.store.envelope import ParkedChunk, piece
-from pauseflow.store.keys import Keys, valid_run_id
+from pauseflow.store.keys import Keys, RunKeys, valid_run_id
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
+from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
 from pauseflow.store.tuning import RESULTS_BYTES, Tuning, read_costs
+from pauseflow.store.waking import waking
 
 READ_ENTRIES = 16
 PARKED_SHOWN = 100
+
+SIGNALS_KEPT = 10_000
+"""Answers that a run keeps although nothing waits for them."""
+
+WOKEN_AT_ONCE = 200
+"""Of what a broadcast wakes."""
 
 
 class Runs:
@@ -194,7 +203,7 @@ class Runs:
                 raise reply
         info = self._read(run_id, replies[0])
         if info is None:
-            raise _unknown(run_id)
+            raise unknown_run(run_id)
         if parked:
             info = replace(info, parked=tuple(_parked(run_id, replies[1][1]))[:PARKED_SHOWN])
         return info
@@ -242,30 +251,82 @@ class Runs:
             if int(cursor) == 0:
                 return
 
-    def wake(self, flow: str, run_id: str, name: str, *, why: str) -> int:
-        """Puts a parked continuation back. Returns 1, or 0 if it was not parked for this reason.
+    def wake(self, flow: str, run_id: str, names: Sequence[str], *, why: str) -> int:
+        """Puts parked continuations back. Returns how many; some may not be parked for this reason.
 
         Args:
             flow: the run's flow.
             run_id: the run.
-            name: the continuation's name in the parked hash.
+            names: the continuations' names in the parked hash.
             why: only if it is parked for this reason; empty for any.
         """
+        timers = [f"{run_id} {flow} {name}" for name in names]
+        return sum(int(self._wire.call(wakes)) for wakes in waking(self._keys, timers, why))
+
+    def deliver(self, run_id: str, answer: Answer, *, broadcast: bool = False) -> Delivered:
+        """Gives an answer to what has waited longest for it in a run, or keeps it.
+
+        Args:
+            run_id: the run.
+            answer: what came; its name says for whom.
+            broadcast: wake all that wait for it now. It is kept only if nothing does.
+
+        Returns:
+            Never `LOOK_AGAIN`.
+        """
         run = self._keys.run(run_id)
-        stage = name.rpartition(":")[0]
-        return int(
-            self._wire.call(
-                commands.wake(
-                    self._keys.timers,
-                    run.base,
-                    run.parked,
-                    self._keys.stream(flow, stage),
-                    f"{run_id} {flow} {name}",
-                    name,
-                    f"b:{stage}",
-                    why,
-                )
+        name = answer.name
+        text = answer.pack()
+        woken, upto, count = False, "\v", 1
+        if broadcast:  # what waits again meanwhile has to wait for the next one
+            seconds, micros = self._wire.call(("TIME",))
+            began = int(seconds) * 1000 + int(micros) // 1000
+            upto, count = f"\n{began + 1:016d}", WOKEN_AT_ONCE
+        lowest, highest = f"[{name}\n", f"({name}{upto}"
+        while True:
+            flow, first = self._wire.exchange(
+                [
+                    ("HGET", run.base, "flow"),
+                    ("ZRANGEBYLEX", run.waits, lowest, highest, "LIMIT", 0, count),
+                ]
             )
+            for reply in (flow, first):
+                if isinstance(reply, StoreError):
+                    raise reply
+            if flow is None:
+                return Delivered.NO_RUN
+            if woken and not first:
+                return Delivered.WOKEN
+            commands_ = [
+                self._signal(run, run_id, flow.decode(), name, member.decode(), text)
+                for member in first or [b""]
+            ]
+            replies = self._wire.exchange(commands_)
+            for reply in replies:
+                if isinstance(reply, StoreError):
+                    raise reply
+            last = Delivered(replies[-1])
+            woken = woken or Delivered.WOKEN in replies
+            if last is not Delivered.LOOK_AGAIN and not (broadcast and last is Delivered.WOKEN):
+                return last
+
+    def _signal(
+        self, run: RunKeys, run_id: str, flow: str, name: str, member: str, text: bytes
+    ) -> Command:
+        stage = member.rpartition("\n")[2].rpartition(":")[0]
+        return commands.signal(
+            run.base,
+            run.parked,
+            run.waits,
+            run.signals,
+            self._keys.timers,
+            self._keys.stream(flow, stage),
+            run_id,
+            flow,
+            name,
+            member,
+            text,
+            SIGNALS_KEPT,
         )
 
     def set_aside(self, limit: int) -> tuple[int, Sequence[SetAsideInfo]]:
@@ -304,7 +365,8 @@ class Runs:
         return known[1]
 
 
-def _unknown(run_id: str) -> UnknownRun:
+def unknown_run(run_id: str) -> UnknownRun:
+    """The error about a run that is not there."""
     return UnknownRun(f"there is no run {run_id!r}: it was never submitted, or it has expired")
 
 

@@ -10,6 +10,7 @@ from pauseflow.store.books import RunInfo, RunState, read_run
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
+from pauseflow.store.waking import waking
 
 DUE_AT_ONCE = 200
 EXPIRED_AT_ONCE = 100
@@ -46,21 +47,16 @@ class Upkeep:
         due = self._wire.call(
             ("ZRANGEBYSCORE", self._keys.timers, "-inf", self.now(), "LIMIT", 0, DUE_AT_ONCE)
         )
-        wakes: list[Command] = []
+        timers: list[str] = []
+        foreign: list[bytes] = []
         for timer in due:
-            words = timer.decode("utf-8", "replace").split(" ")
-            if len(words) != 3:
-                wakes.append(("ZREM", self._keys.timers, timer))
-                continue
-            run_id, flow, field = words
-            run = self._keys.run(run_id)
-            stage = field.rpartition(":")[0]
-            stream = self._keys.stream(flow, stage)
-            wakes.append(
-                commands.wake(
-                    self._keys.timers, run.base, run.parked, stream, timer, field, f"b:{stage}", ""
-                )
-            )
+            if timer.count(b" ") == 2 and timer.isascii():
+                timers.append(timer.decode())
+            else:
+                foreign.append(timer)
+        wakes = list(waking(self._keys, timers, ""))
+        if foreign:
+            self._wire.call(("ZREM", self._keys.timers, *foreign))
         return sum(_count(reply) for reply in self._wire.exchange(wakes)) if wakes else 0
 
     def forget_expired(self) -> int:

@@ -25,9 +25,13 @@ def test_every_key_is_listed():
         if isinstance(value, str) and value.startswith(space.prefix) and value != space.prefix
     }
     shown |= {space.stream("<flow>", "<stage>").removeprefix(space.prefix)}
-    in_run = (run.base, run.results, run.parked, run.room)
+    in_run = (run.base, run.results, run.parked, run.room, run.waits, run.signals)
     in_run += (run.backlog("<stage>"), run.reorder("<stage>"))
     shown |= {name.removeprefix(space.prefix) for name in in_run}
+    for source in ("rate:<name>:<key>", "limit:<name>:<key>"):
+        state, *_ = space.permits(source)
+        shown |= {state.removeprefix(space.prefix)}
+    shown |= {name.removeprefix(space.prefix) for name in space.permits("<source>")[1:]}
     assert shown == set(listed)
 
 

@@ -196,7 +196,7 @@ def test_a_parked_chunk_ahead_of_the_cursor_goes_on_in_its_place(server, client)
     hands.commit(first, ["a"])
     assert stage(client, "s0").parked == 1
     assert [hands.values(entry) for entry in hands.at("s1")] == [["a"], ["b1"]]
-    assert client._runs.wake("f", "r", "s0:1", why="") == 1
+    assert client._runs.wake("f", "r", ["s0:1"], why="") == 1
     (second,) = hands.at("s0")
     hands.commit(second, ["b2"])
     assert [hands.values(entry) for entry in hands.at("s1")] == [["b2"], ["c"]]
@@ -413,7 +413,7 @@ def test_an_unordered_stage_ends_after_its_parked_records_only(server, client):
     assert finish(client, hands) == ["b"]
     assert client.run("r").state is RunState.RUNNING
     assert not stage(client, "s0").ended
-    client._runs.wake("f", "r", "s0:0", why="")
+    client._runs.wake("f", "r", ["s0:0"], why="")
     (woken,) = hands.at("s0")
     assert hands.values(woken) == [0]
     hands.commit(woken, ["a"])

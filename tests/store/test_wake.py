@@ -34,7 +34,7 @@ def park(client, hands, *, wake=0, why="pause", run_id="r", error=""):
 def test_woken_work_is_back_in_its_stream_as_it_was(client, hands):
     park(client, hands)
     assert hands.take() == []
-    assert client._runs.wake("f", "r", "s0:0", why="") == 1
+    assert client._runs.wake("f", "r", ["s0:0"], why="") == 1
     (entry,) = hands.take()
     assert (hands.values(entry), entry.envelope.seq, entry.envelope.ordinal) == ([7], 0, 0)
     (first, _) = client.run("r").stages
@@ -47,27 +47,27 @@ def test_woken_work_is_back_in_its_stream_as_it_was(client, hands):
 
 def test_what_is_not_parked_is_not_woken(client, hands, wire):
     park(client, hands, wake=5)
-    assert client._runs.wake("f", "r", "s0:0", why="") == 1
+    assert client._runs.wake("f", "r", ["s0:0"], why="") == 1
     before = contents(wire)
-    assert client._runs.wake("f", "r", "s0:0", why="") == 0
-    assert client._runs.wake("f", "r", "s1:0", why="") == 0
-    assert client._runs.wake("f", "other", "s0:0", why="") == 0
+    assert client._runs.wake("f", "r", ["s0:0"], why="") == 0
+    assert client._runs.wake("f", "r", ["s1:0"], why="") == 0
+    assert client._runs.wake("f", "other", ["s0:0"], why="") == 0
     assert contents(wire) == before
 
 
 def test_work_that_is_parked_for_another_reason_is_left(client, hands, wire):
     park(client, hands, wake=5)
     before = contents(wire)
-    assert client._runs.wake("f", "r", "s0:0", why="failed") == 0
+    assert client._runs.wake("f", "r", ["s0:0"], why="failed") == 0
     assert client.retry("r") == 0
     assert contents(wire) == before
-    assert client._runs.wake("f", "r", "s0:0", why="pause") == 1
+    assert client._runs.wake("f", "r", ["s0:0"], why="pause") == 1
 
 
 def test_parked_work_of_a_run_that_is_gone_is_not_woken(client, hands, wire):
     park(client, hands, wake=5)
     wire.call(("DEL", hands.keys.run("r").base))
-    assert client._runs.wake("f", "r", "s0:0", why="") == 0
+    assert client._runs.wake("f", "r", ["s0:0"], why="") == 0
     assert wire.call(("ZCARD", hands.keys.timers)) == 0
     assert hands.take() == []
     wire.call(("DEL", hands.keys.run("r").parked))
@@ -147,5 +147,5 @@ def test_parked_work_that_is_damaged_does_not_hide_the_rest(client, hands, wire)
     assert [parked.key for parked in client.run("r").parked] == ["r:s0:0"]
     assert client.retry("r") == 0
     for number in range(5):
-        client._runs.wake("f", "r", f"s0:{number + 5}", why="")
+        client._runs.wake("f", "r", [f"s0:{number + 5}"], why="")
     assert [hands.values(entry) for entry in hands.take()] == []

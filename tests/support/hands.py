@@ -67,6 +67,7 @@ class Hands:
         self.graph = flow.graph
         self.name = name
         self.keys = Keys(namespace)
+        self.server = server
         self.wire = server.wire()
         stages = [(self.graph, stage.name) for stage in reversed(self.graph.stages)]
         self.chunks = Chunks(self.keys, name, stages, tuning or FixedTuning())

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import traceback
-from typing import assert_never
 
 from pauseflow import codec
-from pauseflow.errors import ForeignFrame, MalformedData, NotSerializable, PauseflowError
+from pauseflow.answer import Answer
+from pauseflow.errors import NotSerializable
 from pauseflow.graph import Graph, Kind, Outlet, Stage
-from pauseflow.pause import PauseFlow
-from pauseflow.stages import Budget, Done, Failed, Outcome, Paused, Sliced, Work, runner_for
-from pauseflow.store.chunks import Park, Result
-from pauseflow.store.envelope import Envelope, ParkedChunk, piece
-from pauseflow.store.pieces import cut, item_bytes
+from pauseflow.stages import Budget, Done, Failed, Outcome, Work, runner_for
+from pauseflow.stages.state import State
+from pauseflow.store.chunks import Result
+from pauseflow.store.envelope import Envelope, piece
+from pauseflow.store.pieces import cut
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
 from pauseflow_workers.lately import Lately
+from pauseflow_workers.settling import CrashedWorker, Settling
 
 SLICE_SECONDS = 0.05
 OUTPUT_BYTES = 1 << 20
@@ -25,17 +24,10 @@ OUTPUT_BYTES = 1 << 20
 CRASHES_ALONE = 2
 """A chunk that has taken so many workers down is run one record at a time."""
 
-CRASHES_HALT = 3
-"""A record that has taken so many workers down alone halts its run."""
-
-NOTE_CHARACTERS = 4_000
+CRASHES_DEAD = 3
+"""A record that has taken so many workers down goes to the dead letters."""
 
 FEW = 8
-
-FOREIGN_SECONDS = 10.0
-"""A frame of other code is offered again after so long, to whichever worker."""
-
-log = logging.getLogger(__name__)
 
 
 class Station:
@@ -95,8 +87,8 @@ class Station:
         """
         started = time.perf_counter()
         work = _work(envelope, self._lately)
-        if envelope.crashes >= CRASHES_HALT and work.items:
-            crashed = PauseflowError(f"it crashed its worker {envelope.crashes} times")
+        if envelope.crashes >= CRASHES_DEAD and work.items:
+            crashed = CrashedWorker(f"it crashed its worker {envelope.crashes} times")
             outcome = Outcome([], marked=False, consumed=0, frames=work.frames, end=Failed(crashed))
         else:
             outcome = self._runner.run(work, budget)
@@ -121,23 +113,14 @@ class Station:
             self._max_outputs = min(max(fit, 16), self._max_outputs * 4, 8 * CHUNK_RECORDS)
 
     def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
+        settling = Settling(self._flow, self._stage, work, envelope, outcome)
+        settling.failure()
         try:
             pieces = self._pieces(outcome, ended=self._ends(envelope, outcome))
         except NotSerializable as error:
             return self._not_serializable(work, envelope, outcome, error)
         result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
-        self._park_alone(envelope, outcome, result)
-        match outcome.end:
-            case Done():
-                pass
-            case Sliced():
-                result.rest = self._rest(work, envelope, outcome)
-            case Paused(pause):
-                self._pause(work, envelope, outcome, result, pause)
-            case Failed(cause):
-                self._fail(work, envelope, outcome, result, cause)
-            case _:
-                assert_never(outcome.end)
+        settling.rest(result)
         return result
 
     def _ends(self, envelope: Envelope, outcome: Outcome) -> bool:
@@ -166,71 +149,6 @@ class Station:
             pieces.append(piece(0, 0, b"", outlet=0, ended=True))
         return pieces
 
-    def _rest(self, work: Work, envelope: Envelope, outcome: Outcome) -> Envelope:
-        left = work.items[outcome.consumed :]
-        marks = sum(type(item) is codec.Marker for item in left) if work.marked else 0
-        frames = codec.encode(outcome.frames) if outcome.frames else b""
-        items = item_bytes(envelope.items, outcome.consumed)
-        return envelope.rest(envelope.ordinal + outcome.consumed, len(left), marks, frames, items)
-
-    def _pause(
-        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, pause: PauseFlow
-    ) -> None:
-        rest = self._rest(work, envelope, outcome)
-        now = time.time()
-        wake = pause.wake_at(now)
-        if wake is None or wake <= now:
-            result.rest = rest
-            return
-        chunk = ParkedChunk("pause", int(now * 1000), int(wake * 1000), "", rest.pack())
-        result.parks.append(Park(rest.ordinal, chunk))
-        result.unfinished = True
-
-    def _park_alone(self, envelope: Envelope, outcome: Outcome, result: Result) -> None:
-        """Records of an unordered stage that paused while others went on: each waits alone."""
-        now = time.time()
-        for parked in outcome.parked:
-            items = item_bytes(envelope.items, parked.index, 1)
-            frames = codec.encode({0: parked.frame}) if parked.frame is not None else b""
-            ordinal = envelope.ordinal + parked.index
-            alone = envelope.rest(ordinal, 1, 0, frames, items)
-            alone.ended = False
-            wake = parked.pause.wake_at(now)
-            if wake is None or wake <= now:
-                result.at_once.append(alone)
-            else:
-                chunk = ParkedChunk("pause", int(now * 1000), int(wake * 1000), "", alone.pack())
-                result.parks.append(Park(ordinal, chunk))
-
-    def _fail(
-        self, work: Work, envelope: Envelope, outcome: Outcome, result: Result, error: BaseException
-    ) -> None:
-        rest = self._rest(work, envelope, outcome)
-        if isinstance(error, ForeignFrame):
-            self._wait_for_code(rest, result, error)
-            return
-        ours = isinstance(error, PauseflowError)
-        said = str(error) if ours else "".join(traceback.format_exception_only(error)).strip()
-        note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
-        self._halt(rest, result, said, note)
-        log.error("run %s halts: %s", envelope.run, result.error, exc_info=None if ours else error)
-
-    def _halt(self, rest: Envelope, result: Result, said: str, note: str) -> None:
-        """Keeps the rest of a chunk until a person lets the run go on."""
-        chunk = ParkedChunk("failed", int(time.time() * 1000), 0, note, rest.pack())
-        result.parks.append(Park(rest.ordinal, chunk))
-        result.unfinished = True
-        key = f"{rest.run}:{self._stage.name}:{rest.ordinal}"
-        result.error = f"stage {self._stage.name!r} failed on record {key}: {said}"
-
-    def _wait_for_code(self, rest: Envelope, result: Result, error: ForeignFrame) -> None:
-        """The frame is of other code: it waits, and is offered again to whoever has that."""
-        now = time.time()
-        wake = int((now + FOREIGN_SECONDS) * 1000)
-        chunk = ParkedChunk("code", int(now * 1000), wake, str(error), rest.pack())
-        result.parks.append(Park(rest.ordinal, chunk))
-        result.unfinished = True
-
     def _not_serializable(
         self, work: Work, envelope: Envelope, outcome: Outcome, error: NotSerializable
     ) -> Result:
@@ -256,15 +174,9 @@ class Station:
 
 
 def _work(envelope: Envelope, lately: Lately) -> Work:
-    frames: dict[int, bytes] = {}
-    if envelope.frames:
-        decoded = codec.decode(envelope.frames)
-        if not isinstance(decoded, dict) or not all(
-            type(index) is int and 0 <= index < envelope.count and type(frame) is bytes
-            for index, frame in decoded.items()
-        ):
-            raise MalformedData("a chunk whose frames are not frames")
-        frames = decoded
+    state = State.parse(envelope.frames, envelope.count)
+    if envelope.answer:
+        state.answer = Answer.parse(envelope.answer)
     items = lately.take(envelope.count, envelope.items)
     if items is None:
         items = codec.decode_items(envelope.count, envelope.items)
@@ -272,9 +184,11 @@ def _work(envelope: Envelope, lately: Lately) -> Work:
         envelope.run,
         envelope.ordinal,
         items,
-        frames,
+        state.frames,
         marked=envelope.marks > 0,
-        attempt=envelope.crashes,
+        attempt=envelope.crashes + state.failures,
+        answer=state.answer,
+        failures=state.failures,
     )
 
 

@@ -1,30 +1,32 @@
 -- Commits what a worker did with one chunk: acknowledge, emit, move the cursor, keep the continuation, count.
 -- All of it or nothing; a worker that no longer owns the entry commits nothing.
 --
--- KEYS: run results parked timers expiring room stages...
+-- KEYS: run results parked timers expiring room waits signals jobs dead letters stages...
 --   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first
--- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks pieces keyed before cast payload...
+-- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
 --   continuation: the envelope of the rest, for 'again'
 --   ended: '1' if this was the last chunk of an unordered stage (ordered ones mark their last piece)
 --   error: what the run halts with, '' if it does not
---   parks, pieces, keyed, cast: how many of each follow; before: how many of the keyed stages, the last ones, come
+--   parks, deads, pieces, keyed, cast: how many of each follow; before: how many of the keyed stages, the last ones, come
 --   before the committing one; payload: 6 a stage of the cast (see pipeline),
---   then (field, wake time in ms, timer's name, text) a park; a wake time of 0 waits to be told,
---   of -1 goes on at once (its text is an envelope), then the pieces
+--   then (field, wake time in ms, timer's name, text, wait) a park: a wake time of 0 waits to be told,
+--   of -1 goes on at once (its text is an envelope); wait: its member of the waits, '' if it waits for no signal;
+--   then (id, time in ms, text) a dead letter, then the pieces
 -- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone, or this chunk of it
 --   is done already (someone put the entry here again); the entry is dropped
 -- @include pipeline
+-- @include parked
 
-local stream = KEYS[7]
+local stream = KEYS[12]
 -- An entry is never claimed: what is put back gets a new id. So whoever acknowledges this one is its only owner.
 if redis.call('XACK', stream, 'workers', entry) == 0 then
   return 0
 end
 redis.call('XDEL', stream, entry)
 -- the stages before this one come last, and matter only if something waits there
-local state = open_run(run, run_id, 7, keyed + 0, 20, cast + 0, keyed - before)
-if not state then
+local state = open_run(run, run_id, 12, keyed + 0, 21, cast + 0, keyed - before)
+if not state or state == 'cancelled' then
   return -1
 end
 local self = flow.cast[1]
@@ -32,7 +34,7 @@ local number = seq + 0
 if self.flying < 1 or number >= self.sent or (self.ordered and number < self.cursor) then
   return -1
 end
-local next_arg = 20 + 6 * cast
+local next_arg = 21 + 6 * cast
 
 self.done = self.done + done
 self.emitted = self.emitted + emitted
@@ -40,19 +42,60 @@ self.busy = self.busy + busy
 self.flying = self.flying - 1
 touch(self)
 
-for i = 1, tonumber(parks) do
-  local field, wake, timer, text = unpack(ARGV, next_arg, next_arg + 3)
-  next_arg = next_arg + 4
-  if wake == '-1' then
-    redis.call('XADD', self.stream, '*', 'e', text)
+-- Goes on at once, or, in a run that a person has paused, when they let it.
+local function go_on(envelope)
+  if flow.paused then
+    local ordinal = string.match(envelope, '^%d+ %S+ %d+ (%d+)')
+    redis.call('HSET', parked, string.sub(self.field, 3) .. ':' .. ordinal,
+      string.format('paused %d 0 0\n', clock(now)) .. envelope)
+    self.parked = self.parked + 1
+  else
+    redis.call('XADD', self.stream, '*', 'e', envelope)
+    self.flying = self.flying + 1
+  end
+end
+
+local function park(field, wake, timer, text, wait)
+  if wait ~= '' then
+    local name = string.match(wait, '^([^\n]*)')
+    local kept = first_of(signals, name)
+    if kept then
+      local _, _, _, envelope = open_parked(text)
+      redis.call('ZREM', signals, kept)
+      redis.call('XADD', self.stream, '*', 'e', envelope, 's', string.match(kept, '^[^\n]*\n%d+\n(.*)$'))
+      self.flying = self.flying + 1
+      return
+    end
+    redis.call('ZADD', waits, 0, wait)
+    if string.sub(name, 1, 4) == 'job:' then
+      redis.call('ZADD', jobs, clock(now), run_id .. ' ' .. name)
+    end
+  end
+  redis.call('HSET', parked, field, text)
+  if wake ~= '0' then
+    redis.call('ZADD', timers, wake, timer)
+  end
+  if keeps_place(string.match(text, '^%a+')) then
     self.flying = self.flying + 1
   else
-    redis.call('HSET', parked, field, text)
-    if wake ~= '0' then
-      redis.call('ZADD', timers, wake, timer)
-    end
     self.parked = self.parked + 1
   end
+end
+
+for _ = 1, tonumber(parks) do
+  local field, wake, timer, text, wait = unpack(ARGV, next_arg, next_arg + 4)
+  next_arg = next_arg + 5
+  if wake == '-1' then
+    go_on(text)
+  else
+    park(field, wake, timer, text, wait)
+  end
+end
+for _ = 1, tonumber(deads) do
+  local id, at, text = unpack(ARGV, next_arg, next_arg + 2)
+  next_arg = next_arg + 3
+  redis.call('ZADD', dead, at, id)
+  redis.call('HSET', letters, id, text)
 end
 if error ~= '' then
   redis.call('HSET', run, 'state', 'halted', 'error', error)
@@ -89,9 +132,8 @@ for _, outlet in ipairs(self.outlets) do
   end
 end
 if rest == 'again' then
-  if has_room(self, in_order) then
-    redis.call('XADD', self.stream, '*', 'e', continuation)
-    self.flying = self.flying + 1
+  if flow.paused or has_room(self, in_order) then
+    go_on(continuation)
   elseif in_order then
     stall(self, continuation)
   else

@@ -62,6 +62,7 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
   flow.result_freed = (values[5] or 0) + 0
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
+  flow.paused = values[1] == 'paused'
   local cast = flow.cast
   for i = 1, size do
     local line, a = values[6 + i], first_arg + (i - 1) * 6
@@ -203,7 +204,7 @@ end
 
 -- Moves what the window and the room downstream allow from the backlog into the stage's stream.
 local function dispatch(stage)
-  while stage.waiting > 0 and has_room(stage, stage.stalled > 0) do
+  while stage.waiting > 0 and not flow.paused and has_room(stage, stage.stalled > 0) do
     if stage.stalled > 0 then
       if not stage.ordered and stage.flying >= stage.window then
         break
@@ -372,5 +373,6 @@ local function finish_if_done(given_now, keep, expiring_key)
   redis.call('XADD', results, '*', 'end', 'done')
   redis.call('PEXPIRE', flow.key, keep)
   redis.call('PEXPIRE', results, keep)
+  redis.call('DEL', waits, signals)
   redis.call('ZADD', expiring_key, now + keep, flow.id)
 end

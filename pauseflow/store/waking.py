@@ -1,0 +1,32 @@
+"""How parked continuations are put back: the commands for many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pauseflow.store import commands
+from pauseflow.store.keys import Keys
+from pauseflow.store.scripts import Command
+
+WOKEN_AT_ONCE = 100
+"""By one script: it has four keys for each, and no other client gets a word in meanwhile."""
+
+
+def waking(keys: Keys, timers: Sequence[str], why: str) -> Iterator[Command]:
+    """The commands that put parked continuations back; each replies how many it has woken.
+
+    Args:
+        keys: the namespace's keys.
+        timers: `<run> <flow> <parked field>` of each.
+        why: only if it is parked for this reason; empty for any.
+    """
+    for at in range(0, len(timers), WOKEN_AT_ONCE):
+        places: list[str] = []
+        items: list[str] = []
+        for timer in timers[at : at + WOKEN_AT_ONCE]:
+            run_id, flow, field = timer.split(" ")
+            stage = field.rpartition(":")[0]
+            base = keys.run(run_id).base
+            places += (base, f"{base}:parked", f"{base}:waits", keys.stream(flow, stage))
+            items += (timer, field, f"b:{stage}")
+        yield commands.wake(keys.timers, places, why, items)

@@ -1,0 +1,282 @@
+"""Runs that wait for signals, and records that are tried again or set aside, through the engine."""
+
+import pytest
+
+from pauseflow import Flow, PauseFlow, SignalTimeout, current
+from pauseflow.client import RunState
+from pauseflow.failing import RetryAfter
+from pauseflow.store.letters import Letter
+from support.cluster import Cluster
+from support.hands import FixedTuning
+
+
+def ask(document):
+    try:
+        answer = yield PauseFlow(until="approval", timeout=3600)
+    except SignalTimeout:
+        answer = "nobody came"
+    yield (document, answer)
+
+
+def approved(document):
+    if current().signalled is None:
+        raise PauseFlow(until=f"approval:{document}")
+    return (document, current().signal)
+
+
+def test_a_run_waits_for_a_signal_and_goes_on_with_its_data(fake):
+    flow = Flow("f")
+    flow.branch(ask)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, "doc", run_id="local")
+        cluster.settle()
+        (parked,) = cluster.client.run("local").parked
+        assert (parked.why, parked.note) == ("signal", "approval")
+        assert cluster.client.signal("local", "approval", {"by": "me"})
+        assert cluster.finish() == [("doc", {"by": "me"})]
+
+
+def test_a_signal_that_does_not_come_in_time_is_raised_at_the_pause(fake):
+    flow = Flow("f")
+    flow.branch(ask)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, "doc", run_id="local")
+        cluster.settle()
+        cluster.advance(3599)
+        cluster.settle()
+        assert cluster.client.run("local").state is RunState.RUNNING
+        cluster.advance(2)
+        assert cluster.finish() == [("doc", "nobody came")]
+
+
+def test_the_worker_that_goes_on_is_another_one(fake):
+    flow = Flow("f")
+    flow.branch(ask)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, "doc", run_id="local")
+        cluster.settle()
+        cluster.lose(cluster.workers[0])
+        cluster.hire()
+        cluster.client.signal("local", "approval", 1)
+        assert cluster.finish() == [("doc", 1)]
+
+
+def test_many_records_wait_at_once_in_an_unordered_stage(fake):
+    flow = Flow("f")
+    flow.map(approved, ordered=False)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(50))
+        cluster.settle()
+        assert cluster.client.run("local").stages[0].parked == 50
+        for number in reversed(range(50)):
+            assert cluster.client.signal("local", f"approval:{number}", -number)
+        assert sorted(cluster.finish()) == [(n, -n) for n in range(50)]
+
+
+def test_in_an_ordered_stage_the_rest_of_the_run_waits_behind(fake):
+    flow = Flow("f")
+    flow.map(approved)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(5))
+        for number in range(5):
+            cluster.settle()
+            cluster.client.signal("local", f"approval:{number}", -number)
+        assert cluster.finish() == [(n, -n) for n in range(5)]
+
+
+def test_a_wait_in_a_loop_takes_one_signal_a_time(fake):
+    def collect(count):
+        for _ in range(count):
+            yield (yield PauseFlow(until="tick"))
+
+    flow = Flow("f")
+    flow.branch(collect)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 3, run_id="local")
+        cluster.client.signal("local", "tick", "early")
+        cluster.settle()
+        assert cluster.client.run("local").results.count == 1
+        cluster.client.signal("local", "tick", "b")
+        cluster.settle()
+        assert cluster.client.run("local").results.count == 2
+        cluster.client.signal("local", "tick", "c")
+        assert cluster.finish() == ["early", "b", "c"]
+
+
+def test_a_function_that_fails_after_its_signal_still_has_it(fake):
+    tries = []
+
+    def ship(order):
+        if current().signalled is None:
+            raise PauseFlow(until="paid")
+        tries.append(current().signal)
+        if len(tries) < 3:
+            raise ConnectionError("no answer")
+        return (order, current().signal)
+
+    flow = Flow("f")
+    flow.map(ship, retries=5, backoff=1)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 7, run_id="local")
+        cluster.client.signal("local", "paid", "cash")
+        assert cluster.finish(far=31) == [(7, "cash")]
+        assert tries == ["cash"] * 3
+
+
+def test_a_record_is_tried_again_after_its_backoff_and_others_wait_in_order(fake):
+    tries = []
+
+    def flaky(number):
+        tries.append((number, current().attempt))
+        if number == 1 and current().attempt < 2:
+            raise ConnectionError("no answer")
+        return number
+
+    flow = Flow("f")
+    flow.map(flaky, retries=2, backoff=10)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(4))
+        cluster.settle()
+        (parked,) = cluster.client.run("local").parked
+        assert parked.why == "retry"
+        assert "no answer" in parked.note
+        assert 4 < (parked.wake - parked.since).total_seconds() <= 10
+        assert cluster.finish(far=31) == [0, 1, 2, 3]
+        assert [attempt for number, attempt in tries if number == 1] == [0, 1, 2]
+
+
+def test_progress_starts_the_count_anew(fake):
+    failed = set()
+
+    def pages(count):
+        for page in range(count):
+            if page not in failed:
+                failed.add(page)
+                raise ConnectionError(page)
+            yield PauseFlow(after=1)  # each page is committed before the next
+            yield page
+
+    flow = Flow("f")
+    flow.branch(pages, retries=1, backoff=1)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        assert cluster.finish(far=31) == list(range(5))
+
+
+def test_when_retries_are_used_up_the_run_halts_at_that_record(fake):
+    broken = [True]
+
+    def brittle(number):
+        if number == 2 and broken:
+            raise ValueError("a bug")
+        return number
+
+    flow = Flow("f")
+    flow.map(brittle, retries=2, backoff=1)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(4))
+        for _ in range(3):
+            cluster.settle()
+            cluster.advance(2)
+        assert cluster.client.run("local").state is RunState.HALTED
+        assert "a bug" in cluster.client.run("local").error
+        broken.clear()
+        assert cluster.client.retry("local") == 1
+        assert cluster.finish(far=31) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_dead_record_is_set_aside_and_the_run_goes_on(fake, ordered):
+    def brittle(number):
+        if number % 3 == 2:
+            raise ValueError(f"not {number}")
+        return number
+
+    flow = Flow("f")
+    flow.map(brittle, ordered=ordered, on_error="dead", retries=1, backoff=1)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(9))
+        assert sorted(cluster.finish(far=31)) == [0, 1, 3, 4, 6, 7]
+        kept = cluster.wire.call(("HGETALL", cluster.keys.letters))
+        letters = {
+            key.decode(): Letter.parse(text)
+            for key, text in zip(kept[::2], kept[1::2], strict=True)
+        }
+        assert sorted(letters) == ["local:brittle:2", "local:brittle:5", "local:brittle:8"]
+        letter = letters["local:brittle:5"]
+        assert (letter.error_type, letter.error, letter.attempts) == ("ValueError", "not 5", 2)
+        assert "brittle" in letter.traceback
+        cluster.wire.call(("DEL", cluster.keys.letters, cluster.keys.dead))
+
+
+def test_a_dead_record_among_many_in_one_chunk(fake):
+    def brittle(number):
+        if number in (3, 4, 99):
+            raise ValueError(number)
+        return number
+
+    flow = Flow("f")
+    flow.map(brittle, on_error="dead").map(lambda x: x, name="after")
+    with Cluster(fake, flow) as cluster:
+        cluster.client._tuning = cluster.client._runs._tuning = FixedTuning(target=100)
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(100))
+        assert cluster.finish() == [n for n in range(100) if n not in (3, 4, 99)]
+        assert cluster.wire.call(("ZCARD", cluster.keys.dead)) == 3
+        cluster.wire.call(("DEL", cluster.keys.letters, cluster.keys.dead))
+
+
+def test_a_fallback_takes_the_place_of_what_failed(fake):
+    def brittle(number):
+        if number == 1:
+            raise ValueError("no")
+        return number
+
+    flow = Flow("f")
+    flow.map(brittle, fallback=lambda error, record: f"{record}: {error}")
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(3))
+        assert cluster.finish() == [0, "1: no", 2]
+
+
+def test_retry_after_says_when(fake):
+    tries = []
+
+    def limited(number):
+        tries.append(number)
+        if len(tries) < 4:
+            raise RetryAfter(30)
+        return number
+
+    flow = Flow("f")
+    flow.map(limited)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        cluster.settle()
+        (parked,) = cluster.client.run("local").parked
+        assert parked.why == "retry"
+        assert (parked.wake - parked.since).total_seconds() == pytest.approx(30, abs=1)
+        assert cluster.finish(far=31) == [5]
+
+
+def test_a_pause_is_never_a_failure(fake):
+    tries = []
+
+    def patient(number):
+        tries.append(current().attempt)
+        if len(tries) < 20:
+            raise PauseFlow(after=1)
+        return number
+
+    flow = Flow("f")
+    flow.map(patient, retries=1)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        assert cluster.finish(far=31) == [5]
+        assert set(tries) == {0}
