@@ -15,7 +15,7 @@ from collections.abc import (
     Mapping,
 )
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 from pauseflow.declaration import (
@@ -24,10 +24,13 @@ from pauseflow.declaration import (
     declare,
     declare_finished,
 )
-from pauseflow.errors import FlowDefinitionError
+from pauseflow.errors import FlowDefinitionError, StageFailed
 from pauseflow.graph import Graph, Kind
 from pauseflow.pause import PauseFlow
 from pauseflow.plan import Plan
+
+if TYPE_CHECKING:
+    from pauseflow.schedule import Missed, Schedule
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -298,6 +301,68 @@ class Flow(Stream[Any]):
         self.name = check_name(name, "a flow")
         super().__init__(self, Plan(self.name), None)
 
+    def every(
+        self,
+        interval: str | timedelta | float,
+        *,
+        value: object = ...,
+        name: str | None = None,
+        missed: Missed = "once",
+    ) -> Schedule:
+        """Start a run at equal intervals, counted from 1970-01-01 00:00 UTC: 5m is :00, :05, :10.
+
+        A coordinator starts the runs, once a worker of this flow has told it the schedule; one run
+        a tick, however many coordinators there are. A run starts even if the last one is not done.
+
+        Args:
+            interval: `90s`, `5m`, `1h30m`, `1d`, whole seconds, or a timedelta.
+            value: the record of each run; the time of the tick, in UTC, if it is left out.
+            name: unique in the flow; runs are called `<flow>.<name>.<tick>`. By default
+                `every-<interval>`.
+            missed: of ticks that no coordinator was there for, "once" runs the latest, "all" runs
+                each (the latest 100), "skip" none that is over a minute late.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+            NotSerializable: the record has no encoding.
+        """
+        from pauseflow.schedule import every  # noqa: PLC0415 # few flows have schedules
+
+        schedule = every(self.name, interval, value=value, name=name, missed=missed)
+        self._plan.schedule(schedule)
+        return schedule
+
+    def cron(
+        self,
+        expression: str,
+        *,
+        tz: str | tzinfo = "UTC",
+        value: object = ...,
+        name: str | None = None,
+        missed: Missed = "once",
+    ) -> Schedule:
+        """Start a run whenever a zone's clocks show a time that a cron expression names.
+
+        Where clocks are changed, a set hour that is skipped ticks at the change, and one that
+        comes twice ticks the first time; see `pauseflow.cron.Cron`.
+
+        Args:
+            expression: minute, hour, day, month, day of the week: `0 3 * * *`; or `@daily` etc.
+            tz: the IANA name of the zone, such as `Europe/Paris`.
+            value: as for `every`.
+            name: as for `every`; by default `cron`.
+            missed: as for `every`.
+
+        Raises:
+            FlowDefinitionError: it can't work; the message says what to write instead.
+            NotSerializable: the record has no encoding.
+        """
+        from pauseflow.schedule import cron  # noqa: PLC0415 # as above
+
+        schedule = cron(self.name, expression, str(tz), value=value, name=name, missed=missed)
+        self._plan.schedule(schedule)
+        return schedule
+
     @property
     def graph(self) -> Graph:
         """The stages and where their outputs go.
@@ -314,6 +379,7 @@ class Flow(Stream[Any]):
         run_id: str = "local",
         isolate: bool = True,
         sleep: Callable[[float], object] = time.sleep,
+        dead: list[StageFailed] | None = None,
     ) -> list[Any]:
         """Run the flow on one record in this process, without Redis, and return all results.
 
@@ -324,14 +390,18 @@ class Flow(Stream[Any]):
             value: the input record.
             run_id: what `current().run_id` says.
             isolate: False leaves out the encoding, for speed: stages then share objects.
-            sleep: waits that many seconds, for pauses with a time.
+            sleep: waits that many seconds, for pauses with a time and before retries, whose waits
+                are not left to chance here.
+            dead: takes up an error for each record that a submitted run would keep as a dead
+                letter; the exception is its `__cause__`. Without it such records are logged.
 
         Raises:
-            StageFailed: a stage raised; its exception is the `__cause__`.
+            StageFailed: a stage raised, where a submitted run halts; its exception is the
+                `__cause__`.
             NotSerializable: a stage emitted what has no encoding.
             FlowDefinitionError: the flow has no stages.
         """
-        return list(self.iter(value, run_id=run_id, isolate=isolate, sleep=sleep))
+        return list(self.iter(value, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead))
 
     def iter(
         self,
@@ -340,11 +410,12 @@ class Flow(Stream[Any]):
         run_id: str = "local",
         isolate: bool = True,
         sleep: Callable[[float], object] = time.sleep,
+        dead: list[StageFailed] | None = None,
     ) -> Iterator[Any]:
         """Like `run`, but results come as they are made: nothing runs before one is asked for."""
         from pauseflow.local import LocalRun  # noqa: PLC0415 # building a flow needs no runners
 
-        run = LocalRun(self.graph, run_id=run_id, isolate=isolate, sleep=sleep)
+        run = LocalRun(self.graph, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead)
         return run.results(value)
 
     def __repr__(self) -> str:

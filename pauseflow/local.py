@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from pauseflow.codec import Marker, decode, encode
 from pauseflow.context import Place, place
-from pauseflow.errors import NotSerializable, StageFailed
+from pauseflow.errors import JobFailed, NotSerializable, StageFailed
+from pauseflow.failing import Dead, Fallback, Halt, Retry
 from pauseflow.graph import Graph, Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.eventloop import EventLoop
+from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import end_of_series, failed, pause_in, stop_iteration
+from pauseflow.stages.timeout import limited
 from pauseflow.stages.unfolding import Unfolding
-from pauseflow.stages.work import Budget, Done, End, Failed, Paused, Sliced
+from pauseflow.stages.work import Budget, Done, End, Failed, Paused
 
 T = TypeVar("T")
 
 # Copying these would give the same object.
 IMMUTABLE = frozenset({int, float, bool, NoneType})
+
+log = logging.getLogger(__name__)
 
 
 class Unhurried(Budget):
@@ -40,14 +46,48 @@ class Unhurried(Budget):
 class _Node:
     """A stage of the run, and the nodes that its outputs go to; None: the results."""
 
-    __slots__ = ("arrived", "here", "markers", "records", "stage")
+    __slots__ = ("arrived", "fn", "here", "markers", "records", "stage")
 
     def __init__(self, stage: Stage, here: Place) -> None:
         self.stage = stage
+        self.fn = limited(stage)
         self.here = here
         self.arrived = 0
         self.records: list[_Node | None] = []
         self.markers: list[_Node | None] = []
+
+
+class _Position:
+    """Where a series stands: its last frame, and how many values it has given since."""
+
+    __slots__ = ("_again", "_given", "_series", "data")
+
+    def __init__(self) -> None:
+        self.data: bytes | None = None
+        self._series: bytes | None = None
+        self._given = 0
+        self._again = 0  # of those that come next, so many were given before
+
+    def is_new(self, _: object) -> bool:
+        """Whether the value that comes now is one that was not given yet."""
+        self._given += 1
+        if not self._again:
+            return True
+        self._again -= 1
+        return False
+
+    def go_back(self) -> None:
+        """It is to be run from the last frame again."""
+        self._again += self._given
+        self._given = 0
+
+    def go_on(self, left: Frame | None) -> bool:
+        """It goes on from a new frame; whether it has come any further by that."""
+        before = self._series
+        self.data = None if left is None else left.to_bytes()
+        self._series = None if left is None else left.series
+        self._given = 0
+        return self._series != before
 
 
 class LocalRun:
@@ -59,14 +99,22 @@ class LocalRun:
         graph: the flow's graph.
         run_id: what `current().run_id` says.
         isolate: records pass through the encoding between stages.
-        sleep: waits that many seconds.
+        sleep: waits that many seconds, for pauses and before retries.
+        dead: takes up what would become dead letters; None: they are logged.
     """
 
     def __init__(
-        self, graph: Graph, *, run_id: str, isolate: bool, sleep: Callable[[float], object]
+        self,
+        graph: Graph,
+        *,
+        run_id: str,
+        isolate: bool,
+        sleep: Callable[[float], object],
+        dead: list[StageFailed] | None = None,
     ) -> None:
         self._isolate = isolate
         self._sleep = sleep
+        self._dead = dead
         self._loop: EventLoop | None = None
         nodes: dict[str | None, _Node | None] = {None: None}
         for stage in reversed(graph.stages):  # from the end, so that the targets are there
@@ -127,64 +175,137 @@ class LocalRun:
             case Kind.BRANCH:
                 return self._series(node, item)
             case Kind.MAP | Kind.JOB:
-                return (self._call(node, (item,)),)
+                return self._call(node, (item,))
             case Kind.FILTER:
-                return (item,) if self._call(node, (item,)) else ()
+                return (item,) if any(self._call(node, (item,))) else ()
             case _:
                 self._call(node, (item,))
                 return ()
 
-    def _call(self, node: _Node, arguments: tuple[object, ...]) -> object:
-        """Call the stage's function, and again after each pause."""
-        stage = node.stage
+    def _call(self, node: _Node, arguments: tuple[object, ...]) -> tuple[object, ...]:
+        """What the stage's function returns, called again after each pause and before each retry.
+
+        Nothing, if the record is a dead letter.
+        """
+        node.here.attempt = 0
         token = place.set(node.here)
         try:
             while True:
-                try:
-                    answer = stage.fn(*arguments)
-                    if stage.is_async:
-                        answer = self._await(answer)
-                    # Asked here, where an answer that can't say is the stage's own failure.
-                    return bool(answer) if stage.kind is Kind.FILTER else answer
-                except StopIteration:
-                    end = stop_iteration(stage.name)
-                    raise self._failure(node, end) from end.error
-                except BaseException as error:  # SystemExit fails a stage too
-                    pause = pause_in(error)
-                    if pause is None:
-                        raise self._failure(node, failed(error)) from error
-                self._wait(pause)
+                answer = self._attempt(node, arguments)
+                if isinstance(answer, tuple):
+                    return answer
+                if isinstance(answer, PauseFlow):
+                    self._wait(answer)
+                    continue
+                instead = self._after(node, answer, arguments[0] if arguments else None)
+                if instead is not None:
+                    return instead
         finally:
             place.reset(token)
 
-    def _series(self, node: _Node, record: object) -> Iterator[object]:
-        """The values of a branch's series, taken one by one; it is written down at each pause."""
+    def _attempt(
+        self, node: _Node, arguments: tuple[object, ...]
+    ) -> tuple[object] | PauseFlow | Failed:
         stage = node.stage
-        budget = Unhurried()
-        outputs: list[object] = []
-        data = None
+        try:
+            answer = node.fn(*arguments)
+            if stage.is_async:
+                answer = self._await(answer)
+            # Asked here, where an answer that can't say is the stage's own failure.
+            return (bool(answer) if stage.kind is Kind.FILTER else answer,)
+        except StopIteration:
+            return stop_iteration(stage.name)
+        except BaseException as error:  # noqa: BLE001 # SystemExit fails a stage too
+            pause = pause_in(error)
+            if pause is not None:
+                return pause
+            return _of_job(node, failed(error)) if stage.kind is Kind.JOB else failed(error)
+
+    def _series(self, node: _Node, record: object) -> Iterator[object]:
+        """The values of a branch's series, taken one by one; it is written down at each pause.
+
+        After a failure it goes on from the last pause. The values that it has given since are not
+        given again: it is run past as many.
+        """
+        stage = node.stage
+        at = _Position()
+        node.here.attempt = 0
         while True:
-            unfolding = Unfolding(stage, record, data, outputs)
-            try:
-                end = None
-                while end is None:
-                    end = self._advance(node, unfolding, budget)
-                    yield from outputs
-                    outputs.clear()
-            finally:
-                self._close(unfolding)
-            match end:
-                case Done():
-                    break
-                case Failed():
-                    raise self._failure(node, end) from end.error
-                case Paused(pause):
-                    self._wait(pause)
-                case Sliced():
-                    pass
-            data = None if unfolding.left is None else unfolding.left.to_bytes()
+            unfolding = Unfolding(stage, record, at.data, [])
+            end = yield from self._values(node, unfolding, at)
+            if isinstance(end, Done):
+                break
+            if isinstance(end, Failed):
+                instead = self._after(node, end, record)
+                if instead is None:
+                    at.go_back()
+                    continue
+                if not instead:
+                    return  # its series is not over, as long as it is a dead letter
+                yield from instead
+                break
+            if isinstance(end, Paused):
+                self._wait(end.pause)
+            if at.go_on(unfolding.left):
+                node.here.attempt = 0
         if stage.marks:
             yield end_of_series(stage, record, node.here.first)
+
+    def _values(
+        self, node: _Node, unfolding: Unfolding, at: _Position
+    ) -> Generator[object, None, End]:
+        """The values up to a pause or an end, without those that were given before."""
+        budget = Unhurried()
+        try:
+            end = None
+            while end is None:
+                end = self._advance(node, unfolding, budget)
+                for value in filter(at.is_new, unfolding.outputs):
+                    node.here.attempt = 0
+                    yield value
+                unfolding.outputs.clear()
+        finally:
+            self._close(unfolding)
+        return end
+
+    def _after(self, node: _Node, end: Failed, record: object) -> tuple[object, ...] | None:
+        """What is given in place of a record that failed; None: it is to be tried again.
+
+        Raises:
+            StageFailed: the run halts.
+        """
+        failing = node.stage.failing
+        decision = failing.decide(end.error, node.here.attempt, _no_chance)
+        if isinstance(decision, Fallback):
+            token = place.set(node.here)
+            try:
+                return (decision.make(end.error, record),)
+            except BaseException as error:  # noqa: BLE001 # as of a stage
+                end = failed(error)
+                decision = failing.last()
+            finally:
+                place.reset(token)
+        match decision:
+            case Retry(seconds):
+                node.here.attempt += 1
+                if seconds:
+                    self._sleep(seconds)
+                return None
+            case Halt():
+                raise self._failure(node, end) from end.error
+            case Dead():
+                self._set_aside(node, end)
+                return ()
+            case _:
+                assert_never(decision)
+
+    def _set_aside(self, node: _Node, end: Failed) -> None:
+        failure = self._failure(node, end)
+        failure.__cause__ = end.error
+        if self._dead is not None:
+            self._dead.append(failure)
+        else:
+            log.error("%s; a submitted run would keep the record as a dead letter", failure)
 
     def _advance(self, node: _Node, unfolding: Unfolding, budget: Budget) -> End | None:
         token = place.set(node.here)
@@ -215,3 +336,15 @@ class LocalRun:
         wake = pause.wake_at(now)
         if wake is not None and wake > now:
             self._sleep(wake - now)
+
+
+def _no_chance() -> float:
+    """In place of a random number: waits have their whole length, and are always the same."""
+    return 0.0
+
+
+def _of_job(node: _Node, end: Failed) -> Failed:
+    """A submitted run hears of a job's failure by its ending only, so retries are about that."""
+    failure = JobFailed(node.here.context().key, type(end.error).__name__, str(end.error))
+    failure.__cause__ = end.error
+    return Failed(failure)
