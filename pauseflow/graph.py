@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pauseflow.jobs import JobSpec
     from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
     from pauseflow.resumable.series import Series
+    from pauseflow.schedule import Schedule
 
 
 class Kind(StrEnum):
@@ -101,18 +102,33 @@ class Graph:
         name: the flow's name.
         stages: every stage, in any order.
         outlets: for each stage's name, where its outputs go.
+        schedules: by which runs start by themselves.
 
     Raises:
         FlowDefinitionError: no stage, two of one name, an outlet to a stage that is not there, a
             circle, or more than one stage without a stage above it.
     """
 
-    __slots__ = ("_by_name", "_outlets", "_upstream", "fingerprint", "name", "root", "stages")
+    __slots__ = (
+        "_by_name",
+        "_outlets",
+        "_upstream",
+        "fingerprint",
+        "name",
+        "root",
+        "schedules",
+        "stages",
+    )
 
     def __init__(
-        self, name: str, stages: Iterable[Stage], outlets: Mapping[str, Sequence[Outlet]]
+        self,
+        name: str,
+        stages: Iterable[Stage],
+        outlets: Mapping[str, Sequence[Outlet]],
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         given = tuple(stages)
+        self.schedules = tuple(schedules)
         self.name = name
         self._by_name = {stage.name: stage for stage in given}
         self._outlets = {stage.name: tuple(outlets.get(stage.name, ())) for stage in given}

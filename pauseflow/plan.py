@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pauseflow.errors import FlowDefinitionError
 from pauseflow.graph import Graph, Kind, Outlet, Stage
+
+if TYPE_CHECKING:
+    from pauseflow.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,13 @@ class Plan:
         name: the flow's name.
     """
 
-    __slots__ = ("_declared", "_followed_by", "_graph", "name")
+    __slots__ = ("_declared", "_followed_by", "_graph", "_schedules", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._declared: dict[str, _Declared] = {}
         self._followed_by: dict[str | None, str] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._graph: Graph | None = None
 
     def add(self, stage: Stage, *, after: str | None, finished: Stage | None = None) -> None:
@@ -60,6 +65,24 @@ class Plan:
             self._check_may_be_unordered(stage, after)
         self._declared[stage.name] = _Declared(stage, after, finished)
         self._followed_by[after] = stage.name
+
+    def schedule(self, schedule: Schedule) -> None:
+        """Add a rule by which runs start by themselves.
+
+        Raises:
+            FlowDefinitionError: the flow has one of this name, or is in use already.
+        """
+        if self._graph is not None:
+            raise FlowDefinitionError(
+                f"flow {self.name!r} is in use already, so schedule {schedule.name!r} comes too "
+                f"late: add it before the flow is run or submitted"
+            )
+        if schedule.name in self._schedules:
+            raise FlowDefinitionError(
+                f"flow {self.name!r}: two schedules are called {schedule.name!r}: give one a "
+                f"name=..."
+            )
+        self._schedules[schedule.name] = schedule
 
     def graph(self) -> Graph:
         """The finished graph; no stage can be added from then on.
@@ -104,7 +127,10 @@ class Plan:
         for last in [stage for stage in stages if stage.name not in self._followed_by]:
             stages += self._end_line(last, outlets)
         return Graph(
-            self.name, stages, {name: tuple(leads_to) for name, leads_to in outlets.items()}
+            self.name,
+            stages,
+            {name: tuple(leads_to) for name, leads_to in outlets.items()},
+            tuple(self._schedules.values()),
         )
 
     def _end_line(self, last: Stage, outlets: dict[str, list[Outlet]]) -> list[Stage]:
