@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from pauseflow.callee import Callee
 from pauseflow.duration import seconds_of
@@ -15,9 +15,7 @@ from pauseflow.errors import FlowDefinitionError
 from pauseflow.failing import Backoff
 from pauseflow.failure_options import failure_policy
 from pauseflow.graph import Kind, Stage
-
-if TYPE_CHECKING:
-    from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
+from pauseflow.limits import Limit, Rate
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
 
@@ -46,10 +44,11 @@ class Options(TypedDict, total=False):
             a function, as `fallback` is.
         fallback: a function of the error and the record, for a record that has no retry left: what
             it returns is a map's output for it, or the last one of a branch's series. When it
-            raises too, `on_error` says what becomes of the record.
+            raises too, `on_error` says what becomes of the record. Not for `filter` and `each`.
         timeout: seconds, a timedelta or a text, that a record may take at a stretch: pauses don't
-            count, and a branch begins anew with each slice of its series. Past it, `StageTimeout`
-            is raised in the function, and is a failure like any other. Not with `threads=`.
+            count, and a branch begins anew with each value of its series. Past it, `StageTimeout`
+            is raised in the function, and is a failure like any other. It can't cut short a call
+            into C, nor, in an `async def`, what does not await. Not with `threads=`.
         rate: how many records may begin in a span of time, in the whole fleet: "50/s", or
             ("10/min", key) with a function of the record, for so many of each key.
         limit: how many records may be at work at once, in the whole fleet: 5, or (5, key).
@@ -279,13 +278,6 @@ def _timeout(name: str, value: object, *, threads: int) -> float | None:
 
 def _limits(name: str, options: Mapping[str, Any]) -> tuple[Rate | None, Limit | None]:
     rate, limit = options.get("rate"), options.get("limit")
-    if rate is None and limit is None:
-        return None, None
-    from pauseflow.limits import (  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 # few flows have them
-        Limit,
-        Rate,
-    )
-
     return (
         None if rate is None else Rate.of(rate, stage=name),
         None if limit is None else Limit.of(limit, stage=name),

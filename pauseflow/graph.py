@@ -18,7 +18,7 @@ from pauseflow.failing import FailurePolicy
 
 if TYPE_CHECKING:
     from pauseflow.jobs import JobSpec
-    from pauseflow.limits import Limit, Rate  # type: ignore[import-not-found,unused-ignore]
+    from pauseflow.limits import Limit, Rate
     from pauseflow.resumable.series import Series
     from pauseflow.schedule import Schedule
 
@@ -54,7 +54,7 @@ class Stage:
             that was branched, so the marker carries it.
         series: of a BRANCH stage: how its series are opened, written down and taken up.
         failing: what becomes of a record that the stage fails on.
-        timeout: seconds that a record may take at a stretch; see `pauseflow.stages.timeout`.
+        timeout: seconds that a record may take at a stretch, or a value of a branch's series.
         rate: how many records may begin in a span of time, in the whole fleet.
         limit: how many records may be at work at once, in the whole fleet.
         job: the stage's function runs as a job elsewhere, and this says how.
