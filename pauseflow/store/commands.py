@@ -206,3 +206,23 @@ def lease(leases: Key, workers: Key, worker: Arg, now: Arg, length: Arg, about: 
 @script
 def rates(run: Key, text: Arg) -> None:
     """Notes the recent rates of a run's stages."""
+
+
+@script
+def admit(
+    leases: Key,
+    keys: Keys,
+    run: Arg,
+    worker: Arg,
+    now: Arg,
+    lanes: Arg,
+    prefix: Arg,
+    items: Arg,
+    sources: Args,
+) -> None:
+    """Decides which of a chunk's next records may run now, by rates and limits."""
+
+
+@script
+def leave(keys: Keys, run: Arg, worker: Arg, now: Arg, admitted: Arg, sources: Args) -> None:
+    """Frees the slots of records that were at work, and hands back permits not used."""

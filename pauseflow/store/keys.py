@@ -16,6 +16,8 @@ Redis Cluster, a script finds all its keys in one slot.
 | `jobs` | zset | `<run> job:<job>` → when to look at it (ms) | commit | permanent; members go |
 | `dead` | zset | key of a dead letter → when it died (ms) | commit | permanent; members go |
 | `letters` | hash | key of a dead letter → the letter | commit | permanent; fields go |
+| `schedules` | hash | flow → its schedules and its shape | workers | permanent; fields replaced |
+| `ticks` | hash | schedule → ticks seen to, the last run | tick, begin | permanent; fields go |
 | `run:<id>` | hash | state, counters, the books of each stage | all scripts | expires after done |
 | `run:<id>:results` | stream | results not dropped, the end | commit | expires after done |
 | `run:<id>:parked` | hash | `<stage>:<ordinal>` → parked continuation | commit | empty when done |
@@ -39,7 +41,7 @@ from pauseflow.errors import SettingsError
 
 PERMANENT = (
     "stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine", "jobs",
-    "dead", "letters",
+    "dead", "letters", "schedules", "ticks",
 )  # fmt: skip
 """What follows the prefix in keys that never expire. The others go with their run."""
 
@@ -128,6 +130,8 @@ class Keys:
         self.jobs = self.prefix + "jobs"
         self.dead = self.prefix + "dead"
         self.letters = self.prefix + "letters"
+        self.schedules = self.prefix + "schedules"
+        self.ticks = self.prefix + "ticks"
 
     def stream(self, flow: str, stage: str) -> str:
         """The stage's stream of chunks that are ready to be run."""

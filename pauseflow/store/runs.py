@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,14 +17,15 @@ from pauseflow.errors import (
 from pauseflow.graph import Graph
 from pauseflow.store import commands
 from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
-from pauseflow.store.cast import Casting, results_from
+from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Appended, Delivered, Submitted
-from pauseflow.store.envelope import ParkedChunk, piece
+from pauseflow.store.envelope import ParkedChunk
 from pauseflow.store.keys import Keys, RunKeys, valid_run_id
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
+from pauseflow.store.submission import Submission
 from pauseflow.store.tuning import RESULTS_BYTES, Tuning, read_costs
 from pauseflow.store.waking import waking
 
@@ -62,10 +62,7 @@ class Runs:
             RunConflict: the id was used for another flow or input.
             NotSerializable: the record has no encoding.
         """
-        items = codec.encode_items([value])
-        digest = hashlib.sha256(items).hexdigest()
-        first = piece(1, 0, items, outlet=0, ended=True)
-        return self._make(graph, run_id, digest, [first], closed=True)
+        return self._make(graph, run_id, codec.encode_items([value]))
 
     def open(self, graph: Graph, run_id: str) -> int:
         """Makes a run that is fed, or finds it. Returns how many records it has taken.
@@ -73,41 +70,14 @@ class Runs:
         Raises:
             RunConflict: the id was used for another flow, or for a run with a single input.
         """
-        return self._make(graph, run_id, "open", [], closed=False)
+        return self._make(graph, run_id, None)
 
-    def _make(
-        self, graph: Graph, run_id: str, digest: str, pieces: list[bytes], *, closed: bool
-    ) -> int:
+    def _make(self, graph: Graph, run_id: str, items: bytes | None) -> int:
         if not valid_run_id(run_id):
             raise SettingsError(f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'")
-        run = self._keys.run(run_id)
         cast = self._casting(graph).feeding(graph.root.name)
-        leaves = sum(
-            all(outlet.target is None for outlet in graph.outlets(stage.name))
-            for stage in graph.stages
-        )
-        status, position, _ = self._wire.call(
-            commands.submit(
-                run.base,
-                run.results,
-                self._keys.runs,
-                cast.keys(run),
-                run_id,
-                self.now_ms,
-                graph.name,
-                " ".join(stage.name for stage in graph.stages),
-                results_from(graph),
-                digest,
-                leaves,
-                "1" if closed else "",
-                1 if closed else 0,
-                RESULTS_BYTES,
-                len(pieces),
-                len(cast.streams),
-                cast.size,
-                [*cast.arguments, *pieces],
-            )
-        )
+        made = Submission.of(self._keys, graph, cast, run_id, items, self.now_ms)
+        status, position, _ = self._wire.call(commands.submit(*made))
         match Submitted(status):
             case Submitted.MADE | Submitted.THERE:
                 return int(position)
