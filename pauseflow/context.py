@@ -35,6 +35,8 @@ class Context:
         ordinal: how many records and markers of the run came to this stage before this one.
         attempt: 0 the first time, and one more after each failure. A pause is not a failure.
         answer: what the record was woken with last, if it waited for a signal or a job.
+        origin: the run that its key tells of, for a dead letter that is tried again in a run of
+            its own; empty for the run itself.
     """
 
     run_id: str
@@ -43,6 +45,7 @@ class Context:
     ordinal: int
     attempt: int
     answer: Answer | None = None
+    origin: str = ""
 
     @property
     def signalled(self) -> str | None:
@@ -70,7 +73,7 @@ class Context:
         What a stage does to the outside world happens at least once: send the key along, so that
         the other side can tell a repetition.
         """
-        return f"{self.run_id}:{self.stage}:{self.ordinal}"
+        return f"{self.origin or self.run_id}:{self.stage}:{self.ordinal}"
 
     @property
     def logger(self) -> StageLogger:
@@ -94,9 +97,12 @@ class Place:
 
     Attributes:
         answer: what the record with the ordinal `answered` was woken with, if it was.
+        origin: as in `Context`.
     """
 
-    __slots__ = ("answer", "answered", "attempt", "done", "first", "flow", "run_id", "stage")
+    __slots__ = (
+        "answer", "answered", "attempt", "done", "first", "flow", "origin", "run_id", "stage",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -116,12 +122,13 @@ class Place:
         self.done = done
         self.answer: Answer | None = None
         self.answered = -1
+        self.origin = ""
 
     def context(self) -> Context:
         """The place of the record that is worked on now."""
         ordinal = self.first + len(self.done)
         answer = self.answer if ordinal == self.answered else None
-        return Context(self.run_id, self.flow, self.stage, ordinal, self.attempt, answer)
+        return Context(self.run_id, self.flow, self.stage, ordinal, self.attempt, answer, self.origin)
 
 
 place: ContextVar[Place | None] = ContextVar("pauseflow_place", default=None)

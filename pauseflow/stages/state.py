@@ -10,6 +10,7 @@ from pauseflow.errors import MalformedData
 
 _ANSWER = -1
 _FAILURES = -2
+_ORIGIN = -3
 
 
 @dataclass(slots=True)
@@ -20,11 +21,14 @@ class State:
         frames: by index of the record: how far it has come.
         answer: what the first record was woken with last.
         failures: how often the first record has failed since it last got any further.
+        origin: the run that the first record came to the stage in, if this one is of a dead letter
+            that is tried again: its key stays what it was there.
     """
 
     frames: dict[int, bytes] = field(default_factory=dict)
     answer: Answer | None = None
     failures: int = 0
+    origin: str = ""
 
     def pack(self) -> bytes:
         """The bytes that `parse` reads; none if there is nothing to be said."""
@@ -33,6 +37,8 @@ class State:
             parts[_ANSWER] = self.answer.pack()
         if self.failures:
             parts[_FAILURES] = self.failures
+        if self.origin:
+            parts[_ORIGIN] = self.origin
         return codec.encode(parts) if parts else b""
 
     @classmethod
@@ -52,6 +58,7 @@ class State:
         if not isinstance(parts, dict):
             raise MalformedData("a chunk whose frames are not frames")
         answer, failures = parts.pop(_ANSWER, None), parts.pop(_FAILURES, 0)
+        origin = parts.pop(_ORIGIN, "")
         if (
             not all(
                 type(index) is int and 0 <= index < count and type(frame) is bytes
@@ -59,6 +66,7 @@ class State:
             )
             or not isinstance(answer, bytes | None)
             or type(failures) is not int
+            or type(origin) is not str
         ):
             raise MalformedData("a chunk whose frames are not frames")
-        return cls(parts, None if answer is None else Answer.parse(answer), failures)
+        return cls(parts, None if answer is None else Answer.parse(answer), failures, origin)

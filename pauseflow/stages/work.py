@@ -35,6 +35,7 @@ class Work:
         attempt: 0 the first time, and one more after each failure. A pause is not a failure.
         answer: what `items[0]` was woken with last, if it waited for something.
         failures: how often `items[0]` has failed since it last got any further.
+        origin: the run whose key `items[0]` has, if that is another; see `State`.
     """
 
     run: str
@@ -45,6 +46,7 @@ class Work:
     attempt: int = 0
     answer: Answer | None = None
     failures: int = 0
+    origin: str = ""
 
 
 class Budget:

@@ -157,7 +157,7 @@ class Settling:
         index = self._outcome.consumed
         ours = isinstance(error, PauseflowError)
         letter = Letter(
-            run=self._envelope.run,
+            run=self._work.origin or self._work.run,
             flow=self._flow,
             stage=self._stage.name,
             ordinal=self._work.ordinal + index,
@@ -202,12 +202,14 @@ class Settling:
 
     def _key(self) -> str:
         ordinal = self._work.ordinal + self._outcome.consumed
-        return f"{self._work.run}:{self._stage.name}:{ordinal}"
+        return f"{self._work.origin or self._work.run}:{self._stage.name}:{ordinal}"
 
     def _state(self, index: int, failures: int, frame: bytes | None) -> State:
         """What is written down of one record of the chunk, as the first of a rest."""
         frames = {} if frame is None else {0: frame}
-        return State(frames, None if index else self._work.answer, failures)
+        if index:
+            return State(frames, None, failures)
+        return State(frames, self._work.answer, failures, self._work.origin)
 
     def _left(self, *, failures: int | None = None, waits: bool = False) -> Envelope:
         """What is left of the chunk.
@@ -222,6 +224,7 @@ class Settling:
         state = State(outcome.frames)
         if outcome.consumed == 0:
             state.answer = None if waits else work.answer
+            state.origin = work.origin
             if outcome.frames.get(0) == work.frames.get(0):
                 state.failures = work.failures
         if failures is not None:
