@@ -4,9 +4,12 @@ import asyncio
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pauseflow import Flow, PauseFlow, RetryAfter, StageFailed, StageTimeout, current
 from pauseflow.errors import JobFailed
+from pauseflow.stages import Budget, Done, Work, runner_for
 
 
 class Trouble(Exception):
@@ -110,6 +113,54 @@ def test_a_series_gives_each_value_once_however_often_it_is_run_again():
     flow.branch(source, retries=4, backoff=0).map(lambda x: x * 10, name="tenfold")
     assert flow.run(4) == [0, 10, 20, 30]
     assert fails.calls == [0, 1, 0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
+
+
+def sliced(stage, record, sizes):
+    """What a record's series comes to in slices of so many values, tried again after failures."""
+    runner = runner_for(stage, "f")
+    outputs, frames = [], {}
+    for turn in range(1000):
+        budget = Budget(0.0, max_outputs=sizes[turn % len(sizes)], stride=1024)
+        outcome = runner.run(Work("r", 0, [record], frames), budget)
+        outputs += outcome.outputs
+        frames = outcome.frames
+        if isinstance(outcome.end, Done):
+            return outputs
+    raise AssertionError("it does not come to an end")
+
+
+class Plan:
+    """What `planned` meets: which of its steps fail, by their number, and after which it pauses."""
+
+    fails = Fails()
+    pauses: frozenset[int] = frozenset()
+
+
+def planned(n):
+    for item in range(n):
+        yield item
+        Plan.fails(item)
+        if item in Plan.pauses:
+            yield PauseFlow()
+    Plan.fails()
+
+
+PLANNED = Flow("f")
+PLANNED.branch(planned, retries=99, backoff=0)
+
+
+@given(
+    length=st.integers(0, 12),
+    failing=st.sets(st.integers(1, 40), max_size=12),
+    pauses=st.frozensets(st.integers(0, 12)),
+    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+)
+def test_wherever_a_series_fails_it_is_given_as_in_slices(length, failing, pauses, sizes):
+    Plan.pauses = pauses
+    Plan.fails = Fails(*failing)
+    assert PLANNED.run(length) == list(range(length))
+    Plan.fails = Fails(*failing)
+    assert sliced(PLANNED.graph.root, length, sizes) == list(range(length))
 
 
 def test_a_series_goes_on_from_its_last_pause():
