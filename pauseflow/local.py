@@ -46,11 +46,12 @@ class Unhurried(Budget):
 class _Node:
     """A stage of the run, and the nodes that its outputs go to; None: the results."""
 
-    __slots__ = ("arrived", "fn", "here", "markers", "records", "stage")
+    __slots__ = ("arrived", "fn", "given", "here", "markers", "records", "stage")
 
     def __init__(self, stage: Stage, here: Place) -> None:
         self.stage = stage
         self.fn = limited(stage)
+        self.given: bytes | None = None  # the item that it is at, if records are encoded
         self.here = here
         self.arrived = 0
         self.records: list[_Node | None] = []
@@ -134,26 +135,30 @@ class LocalRun:
             NotSerializable: the value, or what a stage emitted, has no encoding.
         """
         try:
-            yield from self._through(self._root, decode(encode(value)) if self._isolate else value)
+            data = encode(value) if self._isolate else None
+            yield from self._through(self._root, value if data is None else decode(data), data)
         finally:
             if self._loop is not None:
                 self._loop.close()
                 self._loop = None
 
-    def _through(self, node: _Node, item: object) -> Iterator[Any]:
+    def _through(self, node: _Node, item: object, data: bytes | None = None) -> Iterator[Any]:
         """Run one item at a stage, and each output at all that follow before the next."""
+        node.given = data
         for output in self._outputs(node, item):
             targets = node.markers if type(output) is Marker else node.records
             if self._isolate and type(output) not in IMMUTABLE:
                 data = self._encoded(node, output)
                 for target in targets:
-                    yield from self._onwards(target, decode(data))
+                    yield from self._onwards(target, decode(data), data)
             else:
                 for target in targets:
                     yield from self._onwards(target, output)
 
-    def _onwards(self, target: _Node | None, item: object) -> Iterable[Any]:
-        return (item,) if target is None else self._through(target, item)
+    def _onwards(
+        self, target: _Node | None, item: object, data: bytes | None = None
+    ) -> Iterable[Any]:
+        return (item,) if target is None else self._through(target, item, data)
 
     def _encoded(self, node: _Node, output: object) -> bytes:
         try:
@@ -196,12 +201,20 @@ class LocalRun:
                     return answer
                 if isinstance(answer, PauseFlow):
                     self._wait(answer)
-                    continue
-                instead = self._after(node, answer, arguments[0] if arguments else None)
-                if instead is not None:
-                    return instead
+                else:
+                    instead = self._after(node, answer, arguments[0] if arguments else None)
+                    if instead is not None:
+                        return instead
+                arguments = tuple(self._as_given(node, given) for given in arguments)
         finally:
             place.reset(token)
+
+    def _as_given(self, node: _Node, record: object) -> object:
+        """The record as it came, whatever the stage has done to it meanwhile."""
+        if node.given is None:
+            return record
+        item = decode(node.given)
+        return item.value if type(item) is Marker else item
 
     def _attempt(
         self, node: _Node, arguments: tuple[object, ...]
@@ -239,6 +252,7 @@ class LocalRun:
                 instead = self._after(node, end, record)
                 if instead is None:
                     at.go_back()
+                    record = self._as_given(node, record)
                     continue
                 if not instead:
                     return  # its series is not over, as long as it is a dead letter
@@ -248,6 +262,7 @@ class LocalRun:
                 self._wait(end.pause)
             if at.go_on(unfolding.left):
                 node.here.attempt = 0
+            record = self._as_given(node, record)
         if stage.marks:
             yield end_of_series(stage, record, node.here.first)
 

@@ -129,6 +129,21 @@ def sliced(stage, record, sizes):
     raise AssertionError("it does not come to an end")
 
 
+@pytest.mark.parametrize("interruption", [Trouble, PauseFlow])
+@pytest.mark.parametrize("kind", ["map", "branch"])
+def test_a_record_comes_again_as_it_was(interruption, kind):
+    fails = Fails(1, 2, error=interruption)
+
+    def step(record):
+        record["n"] += 1
+        fails()
+        return record if kind == "map" else [record]
+
+    flow = Flow("f")
+    getattr(flow, kind)(step, retries=2, backoff=0)
+    assert flow.run({"n": 0}) == [{"n": 1}]
+
+
 class Plan:
     """What `planned` meets: which of its steps fail, by their number, and after which it pauses."""
 
