@@ -76,6 +76,11 @@ class Every:
         return cls(int(seconds))
 
     @property
+    def zone(self) -> str:
+        """It is counted in UTC."""
+        return "UTC"
+
+    @property
     def text(self) -> str:
         """The interval in its largest units: `1h30m`."""
         words, left = "", self.seconds
@@ -137,6 +142,11 @@ class Schedule:
     def full_name(self) -> str:
         """The flow's name and its own: what its runs are called after."""
         return f"{self.flow}.{self.name}"
+
+    @property
+    def zone(self) -> str:
+        """The zone that its times are meant in."""
+        return self.rule.zone
 
     def run_id(self, tick: datetime) -> str:
         """The id of the run of a tick: `<flow>.<name>.<tick as UTC yyyymmddThhmmss>`."""

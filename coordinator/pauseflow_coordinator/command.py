@@ -12,12 +12,19 @@ from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.embedded import server_url
 from pauseflow.service import Service, run_services
 from pauseflow.store.fleet import Fleet
+from pauseflow.store.jobs import RqJobs
+from pauseflow.store.jobwaits import JobWaits
 from pauseflow.store.keys import Keys
+from pauseflow.store.runs import Runs
+from pauseflow.store.schedules import Schedules
 from pauseflow.store.server import Server
+from pauseflow.store.tuning import Tuning
 from pauseflow.store.upkeep import Upkeep
 from pauseflow_coordinator.janitor import Janitor
+from pauseflow_coordinator.jobwatch import JobWatch
 from pauseflow_coordinator.reclaimer import Reclaimer
 from pauseflow_coordinator.sampler import Sampler
+from pauseflow_coordinator.scheduler import Scheduler
 from pauseflow_coordinator.timers import Timers
 
 
@@ -44,6 +51,8 @@ def coordinator(invocation: Invocation) -> None:
             Reclaimer(Fleet(keys), wire),
             Janitor(upkeep),
             Sampler(upkeep),
+            Scheduler(upkeep, Schedules(keys, wire)),
+            JobWatch(JobWaits(keys, wire), RqJobs(wire), Runs(keys, wire, Tuning())),
         ]
         try:
             run_services(services, stopping)

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "Show where a run stands, stage by stage.",
     "jobs": "Run the app's job stages: a worker of RQ with the app loaded.",
     "flows": "List the app's flows with their stages.",
+    "schedules": "List when runs start by themselves.",
     "retry": "Let a halted run go on from the record that it halted at.",
 }
 PLUGINS = "pauseflow.commands"

@@ -23,6 +23,7 @@ from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
+from pauseflow.store.schedules import Announcement
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Server, Wire
 from pauseflow.store.tuning import Tuning, read_costs
@@ -72,6 +73,7 @@ class Worker:
         self._tuning = Tuning()
         self._chunks = Chunks(self._keys, self.name, _last_first(chosen), self._tuning)
         self._fleet = Fleet(self._keys)
+        self._schedules = Announcement(self._keys, (graph for graph, _ in chosen))
         self._stages = [f"{graph.name}:{name}" for graph, name in chosen]
         lately = Lately()
         self._stations = {
@@ -137,6 +139,7 @@ class Worker:
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
         self._renew(self._wire)
+        self._schedules.make(self._wire)
         self._return_strays(self._wire)
         self._connected = True
 
