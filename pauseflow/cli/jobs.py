@@ -53,7 +53,8 @@ def jobs(invocation: Invocation, queues: tuple[str, ...], *, burst: bool, patien
         server.wire().call(("PING",))
         with rq_errors(server):
             worker = RqWorker(chosen, connection=rq_client(server), patience=patience)
-            worker.work(burst=burst, logging_level="INFO")
+            click.echo(f"waiting for jobs in {', '.join(chosen)}")
+            worker.work(burst=burst, logging_level="WARNING")
 
 
 def _none(app: App) -> tuple[str, ...]:

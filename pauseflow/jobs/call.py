@@ -27,6 +27,7 @@ class Call:
         ordinal: of the record at the stage.
         attempt: how often the record has failed there.
         record: its encoding, which only a process with the app loaded may be able to read.
+        origin: the run that the record's key tells of, if that is another; see `Context`.
     """
 
     namespace: str
@@ -36,11 +37,12 @@ class Call:
     ordinal: int
     attempt: int
     record: bytes
+    origin: str = ""
 
     @property
     def key(self) -> str:
         """The record's key."""
-        return f"{self.run}:{self.stage}:{self.ordinal}"
+        return f"{self.origin or self.run}:{self.stage}:{self.ordinal}"
 
     def arguments(self) -> tuple[object, ...]:
         """The arguments of the job."""
@@ -56,8 +58,8 @@ class Call:
         match arguments:
             case [
                 str(namespace), str(run), str(flow), str(stage),
-                int(ordinal), int(attempt), bytes(record),
+                int(ordinal), int(attempt), bytes(record), str(origin),
             ] if valid_run_id(run):  # fmt: skip
-                return cls(namespace, run, flow, stage, ordinal, attempt, record)
+                return cls(namespace, run, flow, stage, ordinal, attempt, record, origin)
             case _:
                 raise MalformedData("this job was not put into its queue by a job stage of a flow")

@@ -29,10 +29,10 @@ class Enqueuer:
 
     def __init__(self, server: Server, namespace: str) -> None:
         self._server = server
-        self._namespace = namespace
+        self.namespace = namespace
         self._queues: dict[str, Queue] = {}
 
-    def put(self, call: Call, spec: JobSpec, *, failures: int, number: int = 1) -> str:
+    def put(self, call: Call, spec: JobSpec, number: int = 1) -> str:
         """Have the record worked on by RQ, unless it is already. Returns the job's id.
 
         A job that is there, but failed or was stopped, is not waited for: another one is made.
@@ -40,14 +40,13 @@ class Enqueuer:
         Args:
             call: what the job is asked to do.
             spec: how.
-            failures: how often the record has failed at the stage.
-            number: of the job among those for this try, if one was lost before.
+            number: of the job among those for this try, if there were others before.
 
         Raises:
             StoreError: the server is gone, full, or denies it.
         """
         key = JobKey(
-            call.namespace, call.flow, call.stage, call.run, call.ordinal, failures, call.record
+            call.namespace, call.flow, call.stage, call.run, call.ordinal, call.attempt, call.record
         )
         with rq_errors(self._server):
             for each in range(number, number + MOST_NUMBERS):
@@ -55,12 +54,6 @@ class Enqueuer:
                 if self._put(job_id, call, spec) or not self._is_dead(job_id, spec):
                     break
         return job_id
-
-    def call(
-        self, run: str, flow: str, stage: str, ordinal: int, attempt: int, record: bytes
-    ) -> Call:
-        """The call for a record in this namespace."""
-        return Call(self._namespace, run, flow, stage, ordinal, attempt, record)
 
     def _put(self, job_id: str, call: Call, spec: JobSpec) -> bool:
         from rq import Callback, Retry  # noqa: PLC0415 # 50 ms that few workers need

@@ -39,15 +39,15 @@ def perform(*arguments: object) -> object:
     call = Call.of(list(arguments))
     stage = _stage(app(), call)
     record = codec.decode(call.record)
-    token = place.set(
-        Place(
-            flow=call.flow,
-            stage=call.stage,
-            run_id=call.run,
-            attempt=call.attempt,
-            first=call.ordinal,
-        )
+    here = Place(
+        flow=call.flow,
+        stage=call.stage,
+        run_id=call.run,
+        attempt=call.attempt,
+        first=call.ordinal,
     )
+    here.origin = call.origin
+    token = place.set(here)
     try:
         value = stage.fn(record)
         if inspect.iscoroutine(value):

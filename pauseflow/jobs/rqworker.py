@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from rq import Worker
+from rq import Queue, Worker
 from rq.job import Job
 
 from pauseflow.jobs import callbacks
@@ -24,6 +26,9 @@ SIGN_OF_LIFE_SECONDS = 30
 """A job whose worker gave none for so long is lost, and begun anew elsewhere."""
 
 MAINTENANCE_SECONDS = 30
+
+
+log = logging.getLogger(__name__)
 
 
 class RqWorker(Worker):
@@ -51,6 +56,13 @@ class RqWorker(Worker):
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         """How long the job counts as alive after this sign of life."""
         return min(super().get_heartbeat_ttl(job, working_time), SIGN_OF_LIFE_SECONDS)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Have the job done in a process of its own, and say so."""
+        began = time.monotonic()
+        log.info("begins %s (job %s)", job.description, job.id)
+        super().execute_job(job, queue)
+        log.info("ended %s after %.1f s", job.description, time.monotonic() - began)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End when the job at work is done, or its patience is at an end. Called on SIGTERM."""

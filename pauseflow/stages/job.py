@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from pauseflow import codec
 from pauseflow.answer import Answer
 from pauseflow.errors import JobFailed, ServerFull, ServerUnreachable, StoreError
 from pauseflow.graph import Stage
+from pauseflow.jobs.call import Call
 from pauseflow.jobs.endings import LOST
 from pauseflow.jobs.enqueuing import Enqueuer
 from pauseflow.jobs.identity import number_of
@@ -26,6 +28,9 @@ MOST_JOBS = 3
 SERVER_SECONDS = 1.0
 """Until the next try, when the server takes nothing."""
 
+if TYPE_CHECKING:
+    from pauseflow.store.server import Server
+
 log = logging.getLogger(__name__)
 
 
@@ -40,6 +45,10 @@ class JobRunner(Runner):
         super().__init__(stage, flow_name)
         self._spec = stage.job or JobSpec()
         self._enqueuer = enqueuer
+
+    def connect(self, server: Server, namespace: str) -> None:
+        """Put records into queues of this server."""
+        self._enqueuer = Enqueuer(server, namespace)
 
     def run(self, work: Work, budget: Budget) -> Outcome:
         """Run as much of the work as there are answers for, and ask for the others."""
@@ -79,11 +88,12 @@ class JobRunner(Runner):
                 part.outcome.outputs.append(answer.value())
                 return None
             error = _error_of(answer)
-            number = number_of(error.job) + 1
-            if error.error_type != LOST or number > MOST_JOBS:
-                part.frames.pop(index)  # the next try is another job
+            number = number_of(error.job)
+            if error.error_type != LOST or number >= frame.emitted + MOST_JOBS:
+                # The next try is another job: RQ may not have put this one away yet.
+                part.frames[index] = Frame(emitted=number).to_bytes()
                 return Failed(error)
-            self._ask(part, index, number)
+            self._ask(part, index, number + 1)
         elif frame is None or frame.waits is None:
             self._ask(part, index)
         return self._wait(part, index, budget)
@@ -114,18 +124,31 @@ class JobRunner(Runner):
                     log.warning("%s.%s: %s", self.flow_name, self.stage.name, error)
                     return
 
-    def _ask(self, part: _Part, index: int, number: int = 1) -> None:
-        """Give the record to RQ, and note for which job it waits."""
+    def _ask(self, part: _Part, index: int, number: int | None = None) -> None:
+        """Give the record to RQ, and note for which job it waits.
+
+        Args:
+            part: the slice.
+            index: of the record.
+            number: of the job among the record's; None for the first one of this try. A frame's
+                `emitted` is the number of the last one before this try.
+        """
+        frame = part.frame(index, self.stage.name) or Frame()
         work = part.work
         if self._enqueuer is None:
             raise RuntimeError(f"job stage {self.stage.name!r} runs without a server")
-        failures = work.failures if index == 0 else 0
-        record = codec.encode(work.items[index])
-        call = self._enqueuer.call(
-            work.run, self.flow_name, self.stage.name, work.ordinal + index, failures, record
+        call = Call(
+            self._enqueuer.namespace,
+            work.run,
+            self.flow_name,
+            self.stage.name,
+            work.ordinal + index,
+            0 if index else work.failures,
+            codec.encode(work.items[index]),
+            "" if index else work.origin,
         )
-        job_id = self._enqueuer.put(call, self._spec, failures=failures, number=number)
-        part.frames[index] = Frame(waits=JOB + job_id).to_bytes()
+        job_id = self._enqueuer.put(call, self._spec, number or frame.emitted + 1)
+        part.frames[index] = Frame(emitted=frame.emitted, waits=JOB + job_id).to_bytes()
 
 
 class _Part:

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from pauseflow import __file__ as package_file
 from pauseflow.codec import Marker
@@ -13,6 +14,9 @@ from pauseflow.context import Place
 from pauseflow.graph import Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages.work import Budget, Failed, Outcome, Paused, Work
+
+if TYPE_CHECKING:
+    from pauseflow.store.server import Server
 
 PACKAGE = str(Path(package_file).parent)
 
@@ -36,6 +40,9 @@ class Runner(ABC):
         What the author's code raises becomes `Failed`; only KeyboardInterrupt comes through.
         """
 
+    def connect(self, server: Server, namespace: str) -> None:  # noqa: B027 # most need no server
+        """Take note of where the runs are. Called before the first `run`, in a worker only."""
+
     def close(self) -> None:  # noqa: B027 # most runners own nothing
         """Give up threads and loops. Does not wait for what was given up on `stop`."""
 
@@ -50,6 +57,7 @@ class Runner(ABC):
         )
         if work.answer is not None:
             here.answer, here.answered = work.answer, work.ordinal
+        here.origin = work.origin
         return here
 
 

@@ -256,8 +256,8 @@ def call(record=3, ordinal=0, stage="double"):
 
 
 def test_a_record_is_put_into_the_queue_once(enqueuer, queue):
-    first = enqueuer.put(call(), JobSpec(retry=2, timeout=77), failures=0)
-    assert enqueuer.put(call(), JobSpec(), failures=0) == first
+    first = enqueuer.put(call(), JobSpec(retry=2, timeout=77))
+    assert enqueuer.put(call(), JobSpec()) == first
     assert queue.job_ids == [first]
     job = queue.fetch_job(first)
     assert Call.of(list(job.args)) == call()
@@ -267,18 +267,18 @@ def test_a_record_is_put_into_the_queue_once(enqueuer, queue):
 
 @pytest.mark.parametrize("end", ["canceled", "failed", "stopped"])
 def test_a_job_that_has_failed_before_is_not_taken_for_a_new_try(enqueuer, queue, end):
-    first = enqueuer.put(call(), JobSpec(), failures=0)
+    first = enqueuer.put(call(), JobSpec())
     queue.fetch_job(first).set_status(end)
     queue.empty  # noqa: B018 # it stays in its queue, as far as we are concerned
-    second = enqueuer.put(call(), JobSpec(), failures=0)
+    second = enqueuer.put(call(), JobSpec())
     assert second == f"{first}_2"
-    assert enqueuer.put(call(), JobSpec(), failures=0) == second
+    assert enqueuer.put(call(), JobSpec()) == second
 
 
 def test_a_job_that_is_done_is_not_done_again(enqueuer, queue):
-    first = enqueuer.put(call(), JobSpec(), failures=0)
+    first = enqueuer.put(call(), JobSpec())
     queue.fetch_job(first).set_status("finished")
-    assert enqueuer.put(call(), JobSpec(), failures=0) == first
+    assert enqueuer.put(call(), JobSpec()) == first
 
 
 # the runner
@@ -394,6 +394,19 @@ def test_a_failed_job_is_the_records_failure_and_the_next_try_another_job(enqueu
     assert len(queue) == 3  # the second record's job is the one that it was
 
 
+def test_a_run_that_a_person_lets_go_on_does_not_wait_for_the_job_that_failed(enqueuer, queue):
+    run = runner(enqueuer)
+    given = work([1])
+    outcome = run.run(given, Budget())
+    first = waits_for(outcome)
+    answer = Answer.of_failed(first, "ValueError", "no")
+    failed = run.run(go_on(given, outcome, answer), Budget())
+    # RQ calls us before it notes itself that the job has failed
+    assert queue.fetch_job(first).get_status() == "queued"
+    again = run.run(go_on(given, failed, answer), Budget())
+    assert waits_for(again) == f"{first}_2"
+
+
 def test_a_job_whose_worker_was_lost_is_no_failure_until_it_happens_again_and_again(enqueuer):
     run = runner(enqueuer)
     given = work([1])
@@ -456,7 +469,9 @@ def app(monkeypatch):
 
 
 def perform(stage, record, **more):
-    return performing.perform("default", "r1", "f", stage, 4, 1, codec.encode(record))
+    return performing.perform(
+        "default", "r1", "f", stage, 4, 1, codec.encode(record), more.get("origin", "")
+    )
 
 
 @pytest.mark.usefixtures("app")
@@ -469,6 +484,7 @@ def test_a_job_calls_the_function_of_the_app():
 @pytest.mark.usefixtures("app")
 def test_a_job_knows_its_place():
     assert perform("place", None) == ["r1", "f", "place", "r1:place:4", 1]
+    assert perform("place", None, origin="r0")[3] == "r0:place:4"
 
 
 @pytest.mark.usefixtures("app")
@@ -497,7 +513,8 @@ def test_a_stage_that_is_no_job_is_not_run():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("default", "r 1", "f", "s", 0, 0, b""), ("d", "r", "f", "s", "0", 0, b"")]
+    "arguments",
+    [(), ("default", "r 1", "f", "s", 0, 0, b"", ""), ("d", "r", "f", "s", "0", 0, b"", "")],
 )
 def test_arguments_that_no_job_stage_wrote_are_refused(arguments):
     with pytest.raises(MalformedData):
@@ -529,7 +546,7 @@ def test_callbacks_that_a_job_names_are_not_called(fake):
 
 
 def test_our_callbacks_are(fake, enqueuer):
-    job_id = enqueuer.put(call(), JobSpec(), failures=0)
+    job_id = enqueuer.put(call(), JobSpec())
     job = FlowJob.fetch(job_id, connection=rq_client(fake), serializer=CodecSerializer)
     assert job.func is performing.perform
     assert job.success_callback is callbacks.succeeded
@@ -571,7 +588,7 @@ def told(monkeypatch):
 
 @pytest.fixture
 def job(fake, enqueuer):
-    job_id = enqueuer.put(call(), JobSpec(), failures=0)
+    job_id = enqueuer.put(call(), JobSpec())
     return FlowJob.fetch(job_id, connection=rq_client(fake), serializer=CodecSerializer)
 
 

@@ -13,6 +13,7 @@ from pauseflow.stages.state import State
 from pauseflow.store.chunks import Result
 from pauseflow.store.envelope import Envelope, piece
 from pauseflow.store.pieces import cut
+from pauseflow.store.server import Server
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.settling import CrashedWorker, Settling
@@ -59,6 +60,10 @@ class Station:
         self._runs = 0
         self.entry_seconds = 0.0
         """What a chunk takes, lately."""
+
+    def connect(self, server: Server, namespace: str) -> None:
+        """Tells the stage where the server is, in case it has business of its own there."""
+        self._runner.connect(server, namespace)
 
     def close(self) -> None:
         """Ends the runner's threads and event loop."""
@@ -189,6 +194,7 @@ def _work(envelope: Envelope, lately: Lately) -> Work:
         attempt=envelope.crashes + state.failures,
         answer=state.answer,
         failures=state.failures,
+        origin=state.origin,
     )
 
 

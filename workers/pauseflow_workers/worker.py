@@ -80,6 +80,8 @@ class Worker:
             (graph.name, name): Station(graph, graph[name], self._tuning, lately)
             for graph, name in chosen
         }
+        for station in self._stations.values():
+            station.connect(server, namespace)
         self._wire = server.wire()
         self._side_wire = server.wire()
         self._exchange = Exchange(self._wire, self._chunks, self._how_many, self._news)
