@@ -69,13 +69,13 @@ class _Position:
         self._given = 0
         self._again = 0  # of those that come next, so many were given before
 
-    def is_new(self, _: object) -> bool:
-        """Whether the value that comes now is one that was not given yet."""
-        self._given += 1
-        if not self._again:
-            return True
-        self._again -= 1
-        return False
+    def take(self, values: list[object]) -> None:
+        """Take out of the values that come now those that were given before."""
+        self._given += len(values)
+        if self._again:
+            known = min(self._again, len(values))
+            self._again -= known
+            del values[:known]
 
     def go_back(self) -> None:
         """It is to be run from the last frame again."""
@@ -192,17 +192,23 @@ class LocalRun:
 
         Nothing, if the record is a dead letter.
         """
+        stage = node.stage
         node.here.attempt = 0
         token = place.set(node.here)
         try:
             while True:
-                answer = self._attempt(node, arguments)
-                if isinstance(answer, tuple):
-                    return answer
-                if isinstance(answer, PauseFlow):
-                    self._wait(answer)
+                try:
+                    answer = node.fn(*arguments)
+                    if stage.is_async:
+                        answer = self._await(answer)
+                    # Asked here, where an answer that can't say is the stage's own failure.
+                    return (bool(answer) if stage.kind is Kind.FILTER else answer,)
+                except BaseException as error:  # noqa: BLE001 # SystemExit fails a stage too
+                    end = _ended(node, error)
+                if isinstance(end, PauseFlow):
+                    self._wait(end)
                 else:
-                    instead = self._after(node, answer, arguments[0] if arguments else None)
+                    instead = self._after(node, end, arguments[0] if arguments else None)
                     if instead is not None:
                         return instead
                 arguments = tuple(self._as_given(node, given) for given in arguments)
@@ -215,24 +221,6 @@ class LocalRun:
             return record
         item = decode(node.given)
         return item.value if type(item) is Marker else item
-
-    def _attempt(
-        self, node: _Node, arguments: tuple[object, ...]
-    ) -> tuple[object] | PauseFlow | Failed:
-        stage = node.stage
-        try:
-            answer = node.fn(*arguments)
-            if stage.is_async:
-                answer = self._await(answer)
-            # Asked here, where an answer that can't say is the stage's own failure.
-            return (bool(answer) if stage.kind is Kind.FILTER else answer,)
-        except StopIteration:
-            return stop_iteration(stage.name)
-        except BaseException as error:  # noqa: BLE001 # SystemExit fails a stage too
-            pause = pause_in(error)
-            if pause is not None:
-                return pause
-            return _of_job(node, failed(error)) if stage.kind is Kind.JOB else failed(error)
 
     def _series(self, node: _Node, record: object) -> Iterator[object]:
         """The values of a branch's series, taken one by one; it is written down at each pause.
@@ -275,10 +263,13 @@ class LocalRun:
             end = None
             while end is None:
                 end = self._advance(node, unfolding, budget)
-                for value in filter(at.is_new, unfolding.outputs):
-                    node.here.attempt = 0
-                    yield value
-                unfolding.outputs.clear()
+                outputs = unfolding.outputs
+                if outputs:
+                    at.take(outputs)
+                    if outputs:
+                        node.here.attempt = 0
+                        yield from outputs
+                        outputs.clear()
         finally:
             self._close(unfolding)
         return end
@@ -358,8 +349,17 @@ def _no_chance() -> float:
     return 0.0
 
 
-def _of_job(node: _Node, end: Failed) -> Failed:
-    """A submitted run hears of a job's failure by its ending only, so retries are about that."""
+def _ended(node: _Node, error: BaseException) -> PauseFlow | Failed:
+    """How a call ended that raised."""
+    if isinstance(error, StopIteration):
+        return stop_iteration(node.stage.name)
+    pause = pause_in(error)
+    if pause is not None:
+        return pause
+    end = failed(error)
+    if node.stage.kind is not Kind.JOB:
+        return end
+    # A submitted run hears of a job's failure by its ending only, so retries are about that.
     failure = JobFailed(node.here.context().key, type(end.error).__name__, str(end.error))
     failure.__cause__ = end.error
     return Failed(failure)
