@@ -25,6 +25,7 @@ COMMANDS = {
     "results": "Print a run's results as JSON lines.",
     "runs": "List runs, the newest first.",
     "show": "Show where a run stands, stage by stage.",
+    "signal": "Send a signal to a run: what has waited longest for it there goes on.",
     "jobs": "Run the app's job stages: a worker of RQ with the app loaded.",
     "flows": "List the app's flows with their stages.",
     "schedules": "List when runs start by themselves.",
