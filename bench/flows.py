@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pauseflow import Flow
+from datetime import UTC, datetime
+
+from pauseflow import Flow, PauseFlow
 
 
 def add(number: int) -> int:
@@ -19,3 +21,12 @@ def subtract(number: int) -> int:
 
 line = Flow("line")
 line.map(add).map(double).map(subtract)
+
+
+def wait_until(record: tuple[int, float]) -> int:
+    _, moment = record
+    raise PauseFlow(at=datetime.fromtimestamp(moment, UTC))
+
+
+patient = Flow("patient")
+patient.map(wait_until, ordered=False)

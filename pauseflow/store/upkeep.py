@@ -12,7 +12,7 @@ from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
 from pauseflow.store.waking import waking
 
-DUE_AT_ONCE = 200
+DUE_AT_ONCE = 1_000
 EXPIRED_AT_ONCE = 100
 SAMPLED_RUNS = 50
 

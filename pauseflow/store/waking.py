@@ -9,7 +9,7 @@ from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
 
 WOKEN_AT_ONCE = 100
-"""By one script: it has four keys for each, and no other client gets a word in meanwhile."""
+"""By one script, for no other client gets a word in meanwhile."""
 
 
 def waking(keys: Keys, timers: Sequence[str], why: str) -> Iterator[Command]:
@@ -21,12 +21,14 @@ def waking(keys: Keys, timers: Sequence[str], why: str) -> Iterator[Command]:
         why: only if it is parked for this reason; empty for any.
     """
     for at in range(0, len(timers), WOKEN_AT_ONCE):
-        places: list[str] = []
-        items: list[str] = []
+        by_place: dict[tuple[str, str, str], list[str]] = {}
         for timer in timers[at : at + WOKEN_AT_ONCE]:
             run_id, flow, field = timer.split(" ")
-            stage = field.rpartition(":")[0]
+            by_place.setdefault((run_id, flow, field.rpartition(":")[0]), []).extend((timer, field))
+        places: list[str] = []
+        items: list[str | int] = []
+        for (run_id, flow, stage), names in by_place.items():
             base = keys.run(run_id).base
             places += (base, f"{base}:parked", f"{base}:waits", keys.stream(flow, stage))
-            items += (timer, field, f"b:{stage}")
+            items += (len(names) // 2, *names)
         yield commands.wake(keys.timers, places, why, items)

@@ -1,67 +1,82 @@
 -- Puts parked continuations back into their stages' streams.
 --
 -- KEYS: timers places...
---   places: run, parked, waits and stream of each continuation
+--   places: run, parked, waits and stream of each stage of a run that has some
 -- ARGV: reason items...
 --   reason: only wake what is parked for this reason ('' any)
---   items: of each continuation its name among the timers, in the parked hash, and its stage's books field
+--   items: of each place how many it has, then for each its name among the timers and in the parked hash
 -- RETURNS: how many were woken; the others were not parked (any more), or for another reason, or are damaged
 -- @include books
 -- @include parked
 
-local woken, all_books = 0, {}
+local woken = 0
 
-local function wake(timer, field, books_field, run, parked, waits, stream)
-  local text = redis.call('HGET', parked, field)
-  local why, since, note, envelope
-  if text then
-    why, since, note, envelope = open_parked(text)
+-- Wakes what is parked at one stage of a run. Returns how many kept their place in the window, how many did not, and
+-- whether one had failed.
+local function put_back(names, fields, run, parked, waits, stream)
+  local texts = redis.call('HMGET', parked, unpack(fields))
+  local gone, over, placed, moved, failed = {}, {}, 0, 0, false
+  for i, text in ipairs(texts) do
+    local why, since, note, envelope
+    if text then
+      why, since, note, envelope = open_parked(text)
+    end
+    if not why then
+      -- not there or damaged: no timer comes back to it
+      over[#over + 1] = names[i]
+    elseif reason == '' or reason == why then
+      if why == 'signal' then
+        redis.call('XADD', stream, '*', 'e', envelope, 's', 'timeout ' .. note .. '\n')
+        redis.call('ZREM', waits, wait_member(note, since, fields[i]))
+      else
+        redis.call('XADD', stream, '*', 'e', envelope)
+      end
+      gone[#gone + 1], over[#over + 1] = fields[i], names[i]
+      if keeps_place(why) then
+        placed = placed + 1
+      else
+        moved = moved + 1
+      end
+      failed = failed or why == 'failed'
+    end
   end
-  local cached = all_books[run .. books_field]
-  local line = cached or (why and redis.call('HGET', run, books_field))
-  if not why or not line then
-    -- gone, damaged or of a run that is gone: no timer comes back to it
-    redis.call('ZREM', timers, timer)
-    return
+  if #gone > 0 then
+    redis.call('HDEL', parked, unpack(gone))
   end
-  if reason ~= '' and reason ~= why then
-    return
+  if #over > 0 then
+    redis.call('ZREM', timers, unpack(over))
   end
-  if why == 'signal' then
-    redis.call('XADD', stream, '*', 'e', envelope, 's', 'timeout ' .. note .. '\n')
-    redis.call('ZREM', waits, wait_member(note, since, field))
+  return placed, moved, failed
+end
+
+local at, key = 2, 2
+while KEYS[key] do
+  local count = ARGV[at] + 0
+  local names, fields = {}, {}
+  for i = 1, count do
+    names[i], fields[i] = ARGV[at + i * 2 - 1], ARGV[at + i * 2]
+  end
+  local run, books_field = KEYS[key], 'b:' .. string.match(fields[1], '^(.*):')
+  local line = redis.call('HGET', run, books_field)
+  if line then
+    local placed, moved, failed = put_back(names, fields, run, KEYS[key + 1], KEYS[key + 2], KEYS[key + 3])
+    woken = woken + placed + moved
+    if moved > 0 then
+      local stage = {}
+      open_books(stage, line)
+      stage.parked = stage.parked - moved
+      stage.flying = stage.flying + moved
+      redis.call('HSET', run, books_field, books_line(stage))
+    end
+    if failed and redis.call('HGET', run, 'state') == 'halted' then
+      local closed = redis.call('HMGET', run, 'closed', 'digest')
+      local going = (closed[1] == '1' or closed[2] ~= 'open') and 'running' or 'open'
+      redis.call('HSET', run, 'state', going)
+      redis.call('HDEL', run, 'error')
+    end
   else
-    redis.call('XADD', stream, '*', 'e', envelope)
+    redis.call('ZREM', timers, unpack(names))
   end
-  redis.call('HDEL', parked, field)
-  redis.call('ZREM', timers, timer)
-  woken = woken + 1
-  local stage = cached
-  if not stage then
-    stage = {run = run, field = books_field}
-    open_books(stage, line)
-    all_books[run .. books_field] = stage
-    all_books[#all_books + 1] = stage
-  end
-  if not keeps_place(why) then
-    stage.parked = stage.parked - 1
-    stage.flying = stage.flying + 1
-  end
-  if why == 'failed' then
-    stage.failed = true
-  end
-end
-
-for i = 1, (#ARGV - 1) / 3 do
-  wake(ARGV[i * 3 - 1], ARGV[i * 3], ARGV[i * 3 + 1], KEYS[i * 4 - 2], KEYS[i * 4 - 1], KEYS[i * 4], KEYS[i * 4 + 1])
-end
-for _, stage in ipairs(all_books) do
-  redis.call('HSET', stage.run, stage.field, books_line(stage))
-  if stage.failed and redis.call('HGET', stage.run, 'state') == 'halted' then
-    local closed = redis.call('HMGET', stage.run, 'closed', 'digest')
-    local going = (closed[1] == '1' or closed[2] ~= 'open') and 'running' or 'open'
-    redis.call('HSET', stage.run, 'state', going)
-    redis.call('HDEL', stage.run, 'error')
-  end
+  at, key = at + 1 + count * 2, key + 4
 end
 return woken
