@@ -25,6 +25,9 @@ from pauseflow.errors import (
     MalformedData,
     NotSerializable,
     PauseflowError,
+    ServerFull,
+    ServerRefused,
+    ServerUnreachable,
     UnknownName,
 )
 from pauseflow.jobs import CodecSerializer, JobSpec, callbacks, performing
@@ -427,6 +430,40 @@ def test_a_worker_that_stops_puts_nothing_more_into_queues(enqueuer, queue):
     outcome = runner(enqueuer).run(work([1]), budget)
     assert isinstance(outcome.end, Sliced)
     assert len(queue) == 0
+
+
+@pytest.mark.parametrize("error", [ServerFull("full"), ServerUnreachable("away")])
+def test_a_server_that_takes_nothing_is_tried_again(enqueuer, queue, monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    run = runner(enqueuer)
+    with monkeypatch.context() as patch:
+        patch.setattr(enqueuer, "put", refuse)
+        outcome = run.run(work([1]), Budget())
+    assert isinstance(outcome.end, Paused)
+    assert outcome.end.pause.after > 0
+    assert run.run(go_on(work([1]), outcome), Budget()).end.pause.waits_for
+    assert len(queue) == 1
+
+
+def test_rights_that_are_missing_are_a_failure(enqueuer, monkeypatch):
+    def refuse(*_):
+        raise ServerRefused("no rights to rq:*")
+
+    monkeypatch.setattr(enqueuer, "put", refuse)
+    outcome = runner(enqueuer).run(work([1]), Budget())
+    assert isinstance(outcome.end, Failed)
+    assert "no rights" in str(outcome.end.error)
+
+
+def test_errors_of_the_client_library_are_told_in_our_words(enqueuer, monkeypatch):
+    def lose(*_, **__):
+        raise ConnectionError("connection refused")
+
+    monkeypatch.setattr(Queue, "enqueue_call", lose)
+    with pytest.raises(ServerUnreachable):
+        enqueuer.put(call(), JobSpec())
 
 
 def test_a_damaged_frame_fails_its_record(enqueuer):
