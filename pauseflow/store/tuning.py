@@ -29,7 +29,7 @@ piece."""
 RESULTS_BYTES = 8 * 1024 * 1024
 """Unread results of one run that are kept before the run waits for a reader."""
 
-READ_BYTES = 512 * 1024
+READ_BYTES = 128 * 1024
 """Results that a reader has taken are kept for others until there are more than so many bytes."""
 
 KEEP_MS = 3_600_000
@@ -127,8 +127,12 @@ class Tuning:
         return min(WINDOW + WINDOW_A_WORKER * (self.workers - 1), MAX_WINDOW)
 
     def limit(self, flow: str, stage: Stage) -> int:
-        """The high-water mark: how many records wait here before the stages above stop."""
-        return max(64, self.target(flow, stage.name) * max(self.window(stage), 4))
+        """The high-water mark: how many records wait here before the stages above stop.
+
+        Less than a window, but two chunks: while the stage works on those in flight it can be sent
+        more, and what waits takes memory.
+        """
+        return max(64, self.target(flow, stage.name) * max(self.window(stage) - 2, 2))
 
 
 def read_costs(names: Iterable[str], values: Iterable[bytes | None]) -> dict[str, float]:
