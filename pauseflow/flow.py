@@ -30,6 +30,7 @@ from pauseflow.pause import PauseFlow
 from pauseflow.plan import Plan
 
 if TYPE_CHECKING:
+    from pauseflow.local import Signals
     from pauseflow.schedule import Missed, Schedule
 
 T = TypeVar("T")
@@ -380,6 +381,7 @@ class Flow(Stream[Any]):
         isolate: bool = True,
         sleep: Callable[[float], object] = time.sleep,
         dead: list[StageFailed] | None = None,
+        signals: Signals | None = None,
     ) -> list[Any]:
         """Run the flow on one record in this process, without Redis, and return all results.
 
@@ -394,14 +396,20 @@ class Flow(Stream[Any]):
                 are not left to chance here.
             dead: takes up an error for each record that a submitted run would keep as a dead
                 letter; the exception is its `__cause__`. Without it such records are logged.
+            signals: what pauses that wait for a signal or a job evaluate to: data by the signal's
+                name or by `job:` and the job's id, or a function of that name, which may raise
+                SignalTimeout or JobFailed. A name that is missing comes to the pause's timeout.
 
         Raises:
-            StageFailed: a stage raised, where a submitted run halts; its exception is the
-                `__cause__`.
+            StageFailed: a stage raised, where a submitted run halts, or waits for what nobody
+                sends; its exception is the `__cause__`.
             NotSerializable: a stage emitted what has no encoding.
             FlowDefinitionError: the flow has no stages.
         """
-        return list(self.iter(value, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead))
+        results = self.iter(
+            value, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead, signals=signals
+        )
+        return list(results)
 
     def iter(
         self,
@@ -411,11 +419,14 @@ class Flow(Stream[Any]):
         isolate: bool = True,
         sleep: Callable[[float], object] = time.sleep,
         dead: list[StageFailed] | None = None,
+        signals: Signals | None = None,
     ) -> Iterator[Any]:
         """Like `run`, but results come as they are made: nothing runs before one is asked for."""
         from pauseflow.local import LocalRun  # noqa: PLC0415 # building a flow needs no runners
 
-        run = LocalRun(self.graph, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead)
+        run = LocalRun(
+            self.graph, run_id=run_id, isolate=isolate, sleep=sleep, dead=dead, signals=signals
+        )
         return run.results(value)
 
     def __repr__(self) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from types import NoneType
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeAlias, TypeVar, assert_never
 
+from pauseflow.answer import Answer
 from pauseflow.codec import Marker, decode, encode
 from pauseflow.context import Place, place
-from pauseflow.errors import JobFailed, NotSerializable, StageFailed
+from pauseflow.errors import JobFailed, NotSerializable, SignalTimeout, StageFailed
 from pauseflow.failing import Dead, Fallback, Halt, Retry
 from pauseflow.graph import Graph, Kind, Stage
-from pauseflow.pause import PauseFlow
+from pauseflow.pause import JOB, PauseFlow
 from pauseflow.stages.eventloop import EventLoop
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import end_of_series, failed, pause_in, stop_iteration
@@ -23,6 +24,8 @@ from pauseflow.stages.unfolding import Unfolding
 from pauseflow.stages.work import Budget, Done, End, Failed, Paused
 
 T = TypeVar("T")
+
+Signals: TypeAlias = Mapping[str, object] | Callable[[str], object]
 
 # Copying these would give the same object.
 IMMUTABLE = frozenset({int, float, bool, NoneType})
@@ -102,6 +105,7 @@ class LocalRun:
         isolate: records pass through the encoding between stages.
         sleep: waits that many seconds, for pauses and before retries.
         dead: takes up what would become dead letters; None: they are logged.
+        signals: what waits are answered with, by name, or a function of the name.
     """
 
     def __init__(
@@ -112,7 +116,9 @@ class LocalRun:
         isolate: bool,
         sleep: Callable[[float], object],
         dead: list[StageFailed] | None = None,
+        signals: Signals | None = None,
     ) -> None:
+        self._signals = signals.__getitem__ if isinstance(signals, Mapping) else signals
         self._isolate = isolate
         self._sleep = sleep
         self._dead = dead
@@ -206,7 +212,7 @@ class LocalRun:
                 except BaseException as error:  # noqa: BLE001 # SystemExit fails a stage too
                     end = _ended(node, error)
                 if isinstance(end, PauseFlow):
-                    self._wait(end)
+                    self._wait(node, end)
                 else:
                     instead = self._after(node, end, arguments[0] if arguments else None)
                     if instead is not None:
@@ -232,7 +238,7 @@ class LocalRun:
         at = _Position()
         node.here.attempt = 0
         while True:
-            unfolding = Unfolding(stage, record, at.data, [])
+            unfolding = Unfolding(stage, record, at.data, [], node.here.context().answer)
             end = yield from self._values(node, unfolding, at)
             if isinstance(end, Done):
                 break
@@ -247,7 +253,7 @@ class LocalRun:
                 yield from instead
                 break
             if isinstance(end, Paused):
-                self._wait(end.pause)
+                self._wait(node, end.pause)
             if at.go_on(unfolding.left):
                 node.here.attempt = 0
             record = self._as_given(node, record)
@@ -337,11 +343,44 @@ class LocalRun:
         told = f"{type(end.error).__name__}: {end.error}".removesuffix(": ")
         return StageFailed(node.stage.name, node.here.context().key, told)
 
-    def _wait(self, pause: PauseFlow) -> None:
+    def _wait(self, node: _Node, pause: PauseFlow) -> None:
+        """Wait for as long as the pause does, or take what `signals` has for it."""
+        here = node.here
+        if pause.waits_for is not None:
+            here.answer, here.answered = self._answer(node, pause, pause.waits_for), here.first
+            return
+        self._sleep_until(pause.wake_at(time.time()))
+
+    def _sleep_until(self, wake: float | None) -> None:
         now = time.time()
-        wake = pause.wake_at(now)
         if wake is not None and wake > now:
             self._sleep(wake - now)
+
+    def _answer(self, node: _Node, pause: PauseFlow, name: str) -> Answer:
+        job = name.removeprefix(JOB)
+        if self._signals is None:
+            return self._unanswered(node, pause, name)
+        try:
+            value = self._signals(name)
+        except SignalTimeout:
+            return Answer("timeout", name)
+        except JobFailed as error:
+            return Answer.of_failed(job, error.error_type, error.message, error.traceback)
+        except KeyError:
+            return self._unanswered(node, pause, name)
+        return Answer.of_done(job, value) if job != name else Answer.of_signal(name, value)
+
+    def _unanswered(self, node: _Node, pause: PauseFlow, name: str) -> Answer:
+        wake = pause.wake_at(time.time())
+        if wake is None:
+            raise StageFailed(
+                node.stage.name,
+                node.here.context().key,
+                f"it waits for {name!r}, which nobody sends here: give run(..., "
+                f"signals={{{name!r}: data}})",
+            )
+        self._sleep_until(wake)
+        return Answer("timeout", name)
 
 
 def _no_chance() -> float:

@@ -7,7 +7,16 @@ import traceback
 
 import pytest
 
-from pauseflow import Flow, NotSerializable, PauseFlow, StageFailed, current, register
+from pauseflow import (
+    Flow,
+    JobFailed,
+    NotSerializable,
+    PauseFlow,
+    SignalTimeout,
+    StageFailed,
+    current,
+    register,
+)
 from pauseflow.codec import Marker
 
 
@@ -295,3 +304,58 @@ def test_a_branch_may_return_any_other_iterable():
 
     for fn in (lambda x: (x, x), lambda x: iter([x, x]), lambda x: {1: x, 2: x}.values(), later):
         assert line(("branch", fn)).run(4) == [4, 4]
+
+
+def ask(document):
+    try:
+        answer = yield PauseFlow(until="approval", timeout=60)
+    except SignalTimeout:
+        answer = "nobody"
+    yield (document, answer)
+
+
+def approved(document):
+    if current().signalled is None:
+        raise PauseFlow(until=f"approval:{document}")
+    return (document, current().signal)
+
+
+def test_signals_are_given_by_name_or_by_a_function():
+    branch, function = Flow("f"), Flow("g")
+    branch.branch(ask)
+    function.branch(range).map(approved)
+    assert branch.run("doc", signals={"approval": "yes"}) == [("doc", "yes")]
+    assert branch.run("doc", signals=lambda name: name.upper()) == [("doc", "APPROVAL")]
+    answers = {"approval:0": "no", "approval:1": None}
+    assert function.run(2, signals=answers) == [(0, "no"), (1, None)]
+
+
+def test_a_signal_that_nobody_sends_is_a_timeout_or_an_error():
+    flow, patient = Flow("f"), Flow("g")
+    flow.branch(ask)
+    patient.map(approved)
+    slept = []
+    assert flow.run("doc", sleep=slept.append) == [("doc", "nobody")]
+    assert slept == [pytest.approx(60, abs=1)]
+    with pytest.raises(StageFailed, match=r"waits for 'approval:7'.*signals="):
+        patient.run(7)
+
+    def late(name):
+        raise SignalTimeout(name)
+
+    assert flow.run("doc", signals=late) == [("doc", "nobody")]
+
+
+def test_a_job_that_is_waited_for_is_given_too():
+    def waits(number):
+        yield (yield PauseFlow(job=f"j{number}"))
+
+    flow = Flow("f")
+    flow.branch(waits)
+    assert flow.run(1, signals={"job:j1": 5}) == [5]
+
+    def lost(name):
+        raise JobFailed(name, "ValueError", "no")
+
+    with pytest.raises(StageFailed, match="ValueError: no"):
+        flow.run(1, signals=lost)
