@@ -140,7 +140,7 @@ class RqJobs:
         """The job, and whether whoever works on it is alive."""
         executions = self._call("ZRANGE", f"{PREFIX}:executions:{job_id}", 0, -1)
         names = [job_id, *(f"{job_id}:{_text(each)}" for each in executions)]
-        ends = self._call("ZMSCORE", f"{PREFIX}:wip:{job.queue}", *names)
+        ends = self._all([("ZSCORE", f"{PREFIX}:wip:{job.queue}", name) for name in names])
         if any(end is not None and float(end) > now for end in ends):
             return job
         # It may have ended since its status was read.
@@ -164,7 +164,7 @@ class RqJobs:
                 return job
             if self._call("LPOS", queue, job_id) is not None:
                 return job
-        if self._call("ZCARD", f"{PREFIX}:executions:{job_id}"):
+        if self._call("ZRANGE", f"{PREFIX}:executions:{job_id}", 0, 0):
             return job
         return RqJob(job.status, job.queue, job.age, job.retries_left, nowhere=True)
 
