@@ -7,7 +7,7 @@
 --   payload: 6 a stage of the cast (see pipeline), then the pieces
 -- RETURNS: {status, position}: status 1 taken | 0 no room now: wait for the token in room | -1 no such run
 --   | -2 the run's input is closed | -3 these records, or some of them, were taken before: go on at position
---   | -4 records between position and these are missing
+--   | -4 records between position and these are missing | -5 the run is cancelled
 -- @include pipeline
 
 local state = open_run(run, run_id, 4, keyed + 0, 9, cast + 0, 1)
@@ -17,6 +17,9 @@ if not state then
 end
 local run_fields = redis.call('HMGET', run, 'position', 'closed', 'digest')
 local taken = tonumber(run_fields[1])
+if state == 'cancelled' then
+  return {-5, taken}
+end
 local from = tonumber(position)
 if from < taken then
   return {-3, taken}

@@ -98,7 +98,8 @@ for _ = 1, tonumber(deads) do
   redis.call('HSET', letters, id, text)
 end
 if error ~= '' then
-  redis.call('HSET', run, 'state', 'halted', 'error', error)
+  -- a paused run is halted when it goes on
+  redis.call('HSET', run, 'state', flow.paused and 'paused' or 'halted', 'error', error)
   -- wakes whoever follows the results
   redis.call('XADD', results, '*', 'halt', '1')
 end

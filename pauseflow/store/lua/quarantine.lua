@@ -25,7 +25,7 @@ if field == '' then
   return 1
 end
 local state = redis.call('HMGET', run, 'state', books_field)
-if state[1] and state[1] ~= 'done' and state[2] then
+if state[1] and state[1] ~= 'done' and state[1] ~= 'cancelled' and state[2] then
   local stage = {}
   open_books(stage, state[2])
   if stage.flying < 1 then
@@ -34,7 +34,9 @@ if state[1] and state[1] ~= 'done' and state[2] then
   end
   stage.parked, stage.flying = stage.parked + 1, stage.flying - 1
   redis.call('HSET', parked, field, text)
-  redis.call('HSET', run, 'state', 'halted', 'error', error, books_field, books_line(stage))
+  -- a paused run is halted when it goes on
+  redis.call('HSET', run, 'state', state[1] == 'paused' and 'paused' or 'halted', 'error', error,
+    books_field, books_line(stage))
   redis.call('XADD', results, '*', 'halt', '1')
 end
 return 1

@@ -57,8 +57,9 @@ while KEYS[key] do
     names[i], fields[i] = ARGV[at + i * 2 - 1], ARGV[at + i * 2]
   end
   local run, books_field = KEYS[key], 'b:' .. string.match(fields[1], '^(.*):')
-  local line = redis.call('HGET', run, books_field)
-  if line then
+  local known = redis.call('HMGET', run, books_field, 'state')
+  local line, state = known[1], known[2]
+  if line and state ~= 'cancelled' then
     local placed, moved, failed = put_back(names, fields, run, KEYS[key + 1], KEYS[key + 2], KEYS[key + 3])
     woken = woken + placed + moved
     if moved > 0 then
@@ -68,10 +69,12 @@ while KEYS[key] do
       stage.flying = stage.flying + moved
       redis.call('HSET', run, books_field, books_line(stage))
     end
-    if failed and redis.call('HGET', run, 'state') == 'halted' then
+    if failed and state == 'halted' then
       local closed = redis.call('HMGET', run, 'closed', 'digest')
       local going = (closed[1] == '1' or closed[2] ~= 'open') and 'running' or 'open'
       redis.call('HSET', run, 'state', going)
+    end
+    if failed then
       redis.call('HDEL', run, 'error')
     end
   else

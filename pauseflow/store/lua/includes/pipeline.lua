@@ -62,7 +62,8 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
   flow.result_freed = (values[5] or 0) + 0
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
-  flow.paused = values[1] == 'paused'
+  -- nothing is dispatched in a run that is over, either
+  flow.paused = values[1] == 'paused' or values[1] == 'cancelled'
   local cast = flow.cast
   for i = 1, size do
     local line, a = values[6 + i], first_arg + (i - 1) * 6
