@@ -22,6 +22,7 @@ from pauseflow.store.upkeep import Upkeep
 
 EVERY_SECONDS = 1.0
 SOONEST_SECONDS = 0.001
+TOLD_KEPT = 1_000
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,9 @@ class Scheduler:
         if tick > now:
             return 0
         if now - tick > LATE:
-            log.warning(
-                "schedule %s: ticks since %s were missed (missed=%r)",
-                schedule.full_name,
-                f"{tick:%Y-%m-%d %H:%M:%SZ}",
-                schedule.missed,
+            self._tell_once(
+                f"schedule {schedule.full_name}: ticks since {tick:%Y-%m-%d %H:%M:%SZ} were missed "
+                f"(missed={schedule.missed!r})"
             )
         due = schedule.due(noted.upto, now)
         if not due:
@@ -123,6 +122,8 @@ class Scheduler:
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:
+            if len(self._told) >= TOLD_KEPT:
+                self._told.clear()
             self._told.add(text)
             log.warning("%s", text)
 
