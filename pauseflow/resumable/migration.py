@@ -51,6 +51,11 @@ class Migrations:
         """Under what a frame's code is declared; the fingerprint is the more exact."""
         return next((key for key in (fingerprint, version) if key in self._functions), None)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The fingerprints and labels that there is a migration for."""
+        return frozenset(self._functions)
+
     def call(self, key: str, kept: Mapping[str, Any], lost: Mapping[str, str]) -> Call:
         """The call that a frame goes on with.
 

@@ -16,8 +16,9 @@ from typing import Any
 from pauseflow.errors import NotResumable
 from pauseflow.resumable.headers import owner_of, scopes_of
 from pauseflow.resumable.prepared import Resumable, declared, name_of, quietly_prepared
-from pauseflow.resumable.source import source_of
+from pauseflow.resumable.source import function_fingerprint, source_of
 
+_EQUIVALENTS = "pauseflow.resumable.equivalents"
 _OF_ITERATORS = {"__init__", "__iter__", "__next__", "__aiter__", "__anext__", "__setstate__"}
 
 
@@ -49,6 +50,13 @@ class Reach:
                 entered = self._entered(value)
                 if isinstance(entered, Resumable):
                     yield entered
+
+    def fingerprints(self) -> Iterator[str]:
+        """Those of the generator functions that can be found, without the library's own."""
+        for known in self._index().values():
+            for value in known:
+                if _is_generator(value) and value.__module__ != _EQUIVALENTS:
+                    yield function_fingerprint(value)
 
     def _entered(self, value: Any) -> Any:
         if not isinstance(value, FunctionType):

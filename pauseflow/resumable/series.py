@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, GeneratorType
 from typing import Any, Final, Literal
 
@@ -13,6 +14,7 @@ from pauseflow.errors import CaptureError, CodecError, ForeignFrame, NotResumabl
 from pauseflow.resumable import iterators
 from pauseflow.resumable.awaited import Awaited
 from pauseflow.resumable.call import Call
+from pauseflow.resumable.code import Code
 from pauseflow.resumable.entering import Entry
 from pauseflow.resumable.frame import (
     Frame,
@@ -31,6 +33,7 @@ from pauseflow.resumable.showing import FrameView, told_locals
 from pauseflow.resumable.source import class_fingerprint, function_fingerprint, unwrapped
 from pauseflow.resumable.standing import Ends, code_of
 from pauseflow.resumable.unpacking import malformed
+from pauseflow.resumable.views import views_of
 
 Kind = Literal["generator", "async generator", "iterator class", "function", "replay"]
 AnySeries = Any
@@ -326,7 +329,7 @@ class Series:
             return {TAKEN: frame.taken}, {}
         if self._resumable is not None:
             return captured_locals(frame, self._resumable.reach, self._resumable.given)
-        return captured_locals(frame, Reach() if self.kind == "replay" else self._reach)
+        return captured_locals(frame, self._own_reach)
 
     def _adopter(self, frame: Frame | ReplayFrame) -> Resumable | None:
         """The generator function that a function called for its result."""
@@ -342,6 +345,27 @@ class Series:
             raise ForeignFrame(self.name, frame_fingerprint=fingerprint, code_fingerprint=known)
 
     # -- showing
+
+    @functools.cached_property
+    def code(self) -> Code:
+        """Which frames can go on in it, for other processes to know."""
+        reach = self._resumable.reach if self._resumable is not None else self._own_reach
+        holds = frozenset(filter(None, reach.fingerprints())) - {self.fingerprint}
+        return Code(self.fingerprint, self.version, self._migrations.keys, holds)
+
+    @property
+    def _own_reach(self) -> Reach:
+        return Reach() if self.kind == "replay" else self._reach
+
+    def views(self, frame: bytes) -> tuple[FrameView, ...]:
+        """As `describe`, with the generators that the frame holds: the innermost comes last."""
+
+        def find(name: str) -> Iterable[Resumable]:
+            reach = self._resumable.reach if self._resumable is not None else self._own_reach
+            mine = () if self._resumable is None else (self._resumable,)
+            return (each for each in (*mine, *reach.find(name)) if isinstance(each, Resumable))
+
+        return views_of(frame, find, self.code)
 
     def describe(self, frame: bytes) -> FrameView:
         """What an operator sees of a frame. Never fails: it says what it can't read."""

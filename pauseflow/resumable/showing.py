@@ -25,6 +25,7 @@ class FrameView:
         locals: the live locals' names and how their values read, shortened.
         note: what can't be told, and why; empty if all can.
         version: the label of the code that made the frame; empty if it has none.
+        source: the text of that line, if this process has the code that made the frame.
     """
 
     function: str
@@ -34,6 +35,7 @@ class FrameView:
     locals: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     version: str = ""
+    source: str = ""
 
 
 def told_locals(frame: Frame) -> dict[str, str]:
@@ -43,8 +45,13 @@ def told_locals(frame: Frame) -> dict[str, str]:
     heap: list[Any] = data[8] if len(data) > 6 else []
     told = {shown(name): _short(_repr(value)) for name, value in data[5].items()}
     for name, tagged in special.items():
-        told[shown(name) or "the iterator"] = _short(_told(tagged, heap, _DEPTH))
+        told[shown(name) or "the iterator"] = told_short(tagged, heap)
     return told
+
+
+def told_short(tagged: Any, heap: list[Any]) -> str:
+    """How a value reads that is laid out in a frame's heap; shortened."""
+    return _short(_told(tagged, heap, _DEPTH))
 
 
 def _told(tagged: Any, heap: list[Any], depth: int) -> str:

@@ -1,0 +1,107 @@
+"""A frame and the frames of generators that it holds, as a traceback shows a stack."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pauseflow.errors import CodecError
+from pauseflow.resumable.code import OWN, Code, Origin, named, read_to_show
+from pauseflow.resumable.frame import Frame
+from pauseflow.resumable.prepared import Resumable
+from pauseflow.resumable.replay import ReplayFrame
+from pauseflow.resumable.showing import FrameView, told_locals, told_short
+from pauseflow.resumable.standing import shown
+
+MOST = 20
+"""Frames of one stack that are shown."""
+
+_DEPTH = 20
+
+Find = Callable[[str], Iterable[Resumable]]
+"""The generator functions of a name that this process has."""
+
+
+def views_of(
+    frame: bytes, find: Find | None = None, code: Code | None = None
+) -> tuple[FrameView, ...]:
+    """What a person sees of a frame, and of the generators that it holds: the innermost last.
+
+    Nothing is made of what the frame holds, and nothing of the app is run. Never fails: what can't
+    be read is said in the note.
+
+    Args:
+        frame: of a series.
+        find: where the app is there: what it has.
+        code: the app's code for the stage, if the app is there.
+    """
+    try:
+        version, read = read_to_show(frame)
+    except CodecError as error:
+        return (FrameView("?", "?", "?", 0, note=f"the frame can't be read: {error}"),)
+    if isinstance(read, ReplayFrame):
+        note = f"run again from the beginning, {read.taken} values are skipped"
+        view = FrameView(read.function, read.fingerprint, "?", 0, note=note, version=version)
+        return (_noted(view, code),)
+    view = FrameView(
+        read.function, read.fingerprint, "?", read.line, told_locals(read), version=version
+    )
+    found = []
+    for each in (view, *_inner(read)):
+        found.append(_placed(each, find))
+        if len(found) == MOST:
+            break
+    return (_noted(found[0], code), *found[1:])
+
+
+def _noted(view: FrameView, code: Code | None) -> FrameView:
+    """The view, with a note if the app's code can't go on with it."""
+    if code is None or code.can_enter(Origin(view.function, view.fingerprint, view.version)):
+        return view
+    other = f"made by code {named(view.fingerprint, view.version)}, and the app here has {code}"
+    return replace(view, note="; ".join(filter(None, (view.note, other))))
+
+
+def _placed(view: FrameView, find: Find | None) -> FrameView:
+    """The view with file and source line, if the code that made it is here."""
+    for known in find(view.function) if find is not None else ():
+        if known.name == view.function and known.fingerprint == view.fingerprint:
+            file = known.file
+            return replace(view, file=file, source=linecache.getline(file, view.line).strip())
+    return view
+
+
+def _inner(frame: Frame) -> Iterator[FrameView]:
+    data = frame.to_data()
+    if len(data) > 6:
+        heap, seen = data[8], set[int]()
+        for tagged in data[6].values():
+            yield from _generators(tagged, heap, seen, _DEPTH)
+
+
+def _generators(value: Any, heap: list[Any], seen: set[int], depth: int) -> Iterator[FrameView]:
+    """The generators in a value that is laid out, each followed by those in its own locals."""
+    if not isinstance(value, list) or not depth:
+        return
+    match value:
+        case ["@", int(place)]:
+            if 0 <= place < len(heap) and place not in seen:
+                seen.add(place)
+                yield from _generators(heap[place], heap, seen, depth - 1)
+        case ["p" | "n" | "b" | "x" | "X", *_]:
+            pass
+        case ["g", str(name), str(fingerprint), int(), int(line), list(scope), *_]:
+            if not name.startswith(OWN):
+                told = {
+                    shown(local): told_short(tagged, heap)
+                    for local, tagged in zip(scope[::2], scope[1::2], strict=False)
+                    if isinstance(local, str)
+                }
+                yield FrameView(name, fingerprint, "?", line, told)
+            for tagged in scope[1::2]:
+                yield from _generators(tagged, heap, seen, depth - 1)
+        case _:
+            for part in value:
+                yield from _generators(part, heap, seen, depth - 1)
