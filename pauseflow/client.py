@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
@@ -30,14 +30,18 @@ from pauseflow.store.books import (
 from pauseflow.store.commands import Delivered
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.keys import Keys
+from pauseflow.store.letterbox import Letterbox, Sought
+from pauseflow.store.letters import Letter
 from pauseflow.store.results import ResultsPage
 from pauseflow.store.runs import SIGNALS_KEPT, Runs, unknown_run
 from pauseflow.store.server import Server
+from pauseflow.store.skipping import Skipping
 from pauseflow.store.tuning import Tuning
 
 __all__ = [
     "Client",
     "Feed",
+    "Letter",
     "ParkedInfo",
     "ResultsInfo",
     "RunInfo",
@@ -77,6 +81,8 @@ class Client:
         self._wire = server.wire(REPLY_SECONDS)
         self._runs = Runs(self._keys, self._wire, self._tuning)
         self._fleet = Fleet(self._keys)
+        self._letterbox = Letterbox(self._keys, self._wire)
+        self._skipping = Skipping(self._keys, self._wire, self._runs)
 
     @classmethod
     def connect(cls, url: str, *, namespace: str = "default") -> Client:
@@ -259,6 +265,87 @@ class Client:
         info = self._runs.info(run_id, parked=False)
         failed = [name for name, chunk in self._runs.parked_fields(run_id) if chunk.why == "failed"]
         return self._runs.wake(info.flow, run_id, failed, why="failed")
+
+    def skip(self, run_id: str) -> list[str]:
+        """Sets aside the very records that a run halted at, and lets it go on behind them.
+
+        Returns:
+            The keys of the dead letters that they are now; none if nothing has failed.
+
+        Raises:
+            UnknownRun: there is no such run.
+            SkipRefused: the run is over, or what failed can't be read.
+        """
+        return self._skipping.skip(run_id)
+
+    def dead(
+        self,
+        *,
+        flow: str | None = None,
+        run: str | None = None,
+        stage: str | None = None,
+        error: str | None = None,
+    ) -> Iterator[Letter]:
+        """The dead letters, newest first, read as they are asked for.
+
+        Args:
+            flow: only of the flow of this name.
+            run: only of this run.
+            stage: only of stages of this name.
+            error: only where the exception's type has this name.
+        """
+        return self._letterbox.letters(Sought(flow=flow, run=run, stage=stage, error=error))
+
+    def count_dead(self) -> int:
+        """How many dead letters there are in all."""
+        return self._letterbox.count()
+
+    def dead_letter(self, key: str) -> Letter:
+        """The dead letter of this key, which is its record's.
+
+        Raises:
+            UnknownLetter: there is none.
+        """
+        (letter,) = self._letterbox.get([key])
+        return letter
+
+    def retry_dead(self, flow: HasGraph, keys: Iterable[str]) -> dict[str, str]:
+        """Tries dead letters again: each goes on at its stage, from its frame, in a run of its own.
+
+        Its key at that stage stays what it was. Its results are those of the new run.
+
+        Args:
+            flow: whose they all are.
+            keys: of the letters. All are looked at before the first is tried again.
+
+        Returns:
+            For each key, the new run's id: `<run>.again-<number>`. A key is missing whose letter
+            somebody else has taken at the same time.
+
+        Raises:
+            UnknownLetter: there is no letter of one of the keys.
+            LetterRefused: a letter is of another flow, or can't be read.
+            UnknownName: the flow has no such stage any more.
+        """
+        letters = list(self._letterbox.get(keys))
+        return self._letterbox.revive(flow.graph, letters)
+
+    def edit_dead(self, key: str, record: object) -> None:
+        """Puts another record in the place of a dead letter's, for a retry.
+
+        The key stays. What was done of the old record is forgotten: a branch that died after three
+        values gives them again, from the new record.
+
+        Raises:
+            NotSerializable: the record has no encoding; the letter stays as it is.
+            UnknownLetter: there is no such letter.
+            LetterRefused: it has no record, or somebody else has changed it.
+        """
+        self._letterbox.edit(key, record)
+
+    def drop_dead(self, keys: Iterable[str]) -> int:
+        """Drops dead letters for good. Returns how many of them there were."""
+        return self._letterbox.drop(keys)
 
     def signal(
         self, run_id: str, name: str, data: object = None, *, broadcast: bool = False

@@ -128,7 +128,9 @@ class Place:
         """The place of the record that is worked on now."""
         ordinal = self.first + len(self.done)
         answer = self.answer if ordinal == self.answered else None
-        return Context(self.run_id, self.flow, self.stage, ordinal, self.attempt, answer, self.origin)
+        return Context(
+            self.run_id, self.flow, self.stage, ordinal, self.attempt, answer, self.origin
+        )
 
 
 place: ContextVar[Place | None] = ContextVar("pauseflow_place", default=None)

@@ -33,6 +33,9 @@ PauseflowError
     ├── FeedGap              an append beyond the position that the run has reached
     ├── ResultsDropped       results that were read before, and made room for others
     ├── SignalRefused        a signal to a run that is over, or that keeps too many
+    ├── UnknownLetter        no dead letter has this key
+    ├── LetterRefused        what was asked for can't be done with this dead letter
+    ├── SkipRefused          what a run halted at can't be set aside
     └── RunFailed            the run halted before it was done
         └── RunCancelled     the run was cancelled before it was done
 ```
@@ -367,6 +370,18 @@ class ResultsDropped(StoreError):
 
 class SignalRefused(StoreError):
     """A signal to a run that is over, or that keeps too many signals that nobody waits for."""
+
+
+class UnknownLetter(StoreError):
+    """No dead letter has this key: it never died, or was retried or dropped since."""
+
+
+class LetterRefused(StoreError):
+    """What was asked for can't be done with this dead letter, which stays as it is."""
+
+
+class SkipRefused(StoreError):
+    """What a run halted at can't be set aside: nothing was changed."""
 
 
 class RunFailed(StoreError):

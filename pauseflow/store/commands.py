@@ -26,6 +26,31 @@ class Delivered(IntEnum):
     FULL = -3
 
 
+class Revived(IntEnum):
+    """What became of the retry of a dead letter."""
+
+    MADE = 1
+    GONE = 0
+    CHANGED = -1
+    THERE = -2
+
+
+class Amended(IntEnum):
+    """What became of the edit of a dead letter."""
+
+    DONE = 1
+    GONE = 0
+    CHANGED = -1
+
+
+class Skipped(IntEnum):
+    """Why nothing was skipped; a positive number is how many were."""
+
+    CHANGED = 0
+    NO_RUN = -1
+    RUN_OVER = -2
+
+
 class Submitted(IntEnum):
     """What became of a submission."""
 
@@ -33,6 +58,16 @@ class Submitted(IntEnum):
     THERE = 0
     OTHER_FLOW = -1
     OTHER_INPUT = -2
+
+
+class Ticked(IntEnum):
+    """What became of a schedule's tick."""
+
+    STARTED = 1
+    THERE = 0
+    OTHER_FLOW = -1
+    OTHER_INPUT = -2
+    TOO_LATE = -3
 
 
 class Appended(IntEnum):
@@ -107,6 +142,39 @@ def submit(
     payload: Args,
 ) -> None:
     """Makes a run, with its first records or none yet."""
+
+
+@script
+def tick(
+    ticks: Key,
+    run: Key,
+    results: Key,
+    runs: Key,
+    stages: Keys,
+    schedule: Arg,
+    expected: Arg,
+    noted: Arg,
+    run_id: Arg,
+    now: Arg,
+    flow_name: Arg,
+    stage_names: Arg,
+    results_from: Arg,
+    digest: Arg,
+    leaves: Arg,
+    closed: Arg,
+    position: Arg,
+    results_limit: Arg,
+    pieces: Arg,
+    keyed: Arg,
+    cast: Arg,
+    payload: Args,
+) -> None:
+    """Starts the run of a schedule's tick, once."""
+
+
+@script
+def begin(ticks: Key, schedule: Arg, expected: Arg, noted: Arg) -> None:
+    """Notes up to when a schedule is seen to."""
 
 
 @script
@@ -196,6 +264,45 @@ def quarantine(
     error: Arg,
 ) -> None:
     """Sets an entry aside that is not ours or is damaged."""
+
+
+@script
+def revive(
+    run: Key,
+    runs: Key,
+    dead: Key,
+    letters: Key,
+    stream: Key,
+    run_id: Arg,
+    now: Arg,
+    flow_name: Arg,
+    stage_names: Arg,
+    results_from: Arg,
+    digest: Arg,
+    leaves: Arg,
+    letter: Arg,
+    text: Arg,
+    envelope: Arg,
+    books_field: Arg,
+) -> None:
+    """Makes a run of a dead letter."""
+
+
+@script
+def amend(letters: Key, letter: Arg, before: Arg, after: Arg) -> None:
+    """Puts another text in the place of a dead letter's."""
+
+
+@script
+def discard(dead: Key, letters: Key, names: Args) -> None:
+    """Drops dead letters."""
+
+
+@script
+def skip(
+    run: Key, parked: Key, dead: Key, letters: Key, streams: Keys, now: Arg, last: Arg, items: Args
+) -> None:
+    """Sets the records aside that a run halted at."""
 
 
 @script

@@ -14,10 +14,12 @@ Redis Cluster, a script finds all its keys in one slot.
 | `costs` | hash | `<flow>:<stage>` → µs a record | workers | permanent |
 | `quarantine` | stream | foreign or damaged entries | quarantine | permanent; newest 1,000 |
 | `jobs` | zset | `<run> job:<job>` → when to look at it (ms) | commit | permanent; members go |
-| `dead` | zset | key of a dead letter → when it died (ms) | commit | permanent; members go |
-| `letters` | hash | key of a dead letter → the letter | commit | permanent; fields go |
+| `dead` | zset | key of a dead letter → when it died (ms) | commit, skip | permanent; members go |
+| `letters` | hash | key of a dead letter → the letter | commit, skip | permanent; fields go |
+| `revivals` | string | how many dead letters were tried again | client | permanent |
 | `schedules` | hash | flow → its schedules and its shape | workers | permanent; fields replaced |
 | `ticks` | hash | schedule → ticks seen to, the last run | tick, begin | permanent; fields go |
+| `held` | hash | run, flow or stage that is held → how; `changes` | pause, cancel, hold | permanent; fields go |
 | `run:<id>` | hash | state, counters, the books of each stage | all scripts | expires after done |
 | `run:<id>:results` | stream | results not dropped, the end | commit | expires after done |
 | `run:<id>:parked` | hash | `<stage>:<ordinal>` → parked continuation | commit | empty when done |
@@ -41,7 +43,7 @@ from pauseflow.errors import SettingsError
 
 PERMANENT = (
     "stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine", "jobs",
-    "dead", "letters", "schedules", "ticks",
+    "dead", "letters", "revivals", "schedules", "ticks", "held",
 )  # fmt: skip
 """What follows the prefix in keys that never expire. The others go with their run."""
 
@@ -130,8 +132,10 @@ class Keys:
         self.jobs = self.prefix + "jobs"
         self.dead = self.prefix + "dead"
         self.letters = self.prefix + "letters"
+        self.revivals = self.prefix + "revivals"
         self.schedules = self.prefix + "schedules"
         self.ticks = self.prefix + "ticks"
+        self.held = self.prefix + "held"
 
     def stream(self, flow: str, stage: str) -> str:
         """The stage's stream of chunks that are ready to be run."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pauseflow import codec
 from pauseflow.errors import MalformedData
+from pauseflow.store.books import moment
 
 LONGEST_TEXT = 16_384
 """Characters of an error's text and of its traceback that are kept."""
@@ -49,6 +51,21 @@ class Letter:
     def key(self) -> str:
         """The record's key, which names the letter: one that dies again takes its place."""
         return f"{self.run}:{self.stage}:{self.ordinal}"
+
+    @property
+    def died(self) -> datetime:
+        """When it was set aside."""
+        return moment(self.since)
+
+    @property
+    def record(self) -> object:
+        """The record; for a marker what `finished` would be called with, or None.
+
+        Raises:
+            MalformedData: it is damaged, or of a class that this process does not have.
+        """
+        value = codec.decode(self.item)
+        return value.value if isinstance(value, codec.Marker) else value
 
     def pack(self) -> bytes:
         """The bytes that `parse` reads."""

@@ -102,7 +102,9 @@ class Cluster:
 
     def _set_clock(self):
         now = self.now_ms() if self.ahead_ms else 0
-        for part in (self.fleet, self.upkeep, self.client._runs, self.client._fleet):
+        client = self.client
+        stores = (client._runs, client._fleet, client._letterbox, client._skipping)
+        for part in (self.fleet, self.upkeep, *stores):
             part.now_ms = now
         for worker in self.workers:
             worker._chunks.now_ms = worker._fleet.now_ms = now
