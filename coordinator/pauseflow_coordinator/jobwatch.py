@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from pauseflow.errors import ServerRefused
 from pauseflow.jobs.endings import ending_of
 from pauseflow.store.jobs import RqJob, RqJobs
 from pauseflow.store.jobwaits import JobWait, JobWaits
@@ -62,7 +63,11 @@ class JobWatch:
         self._forget_old(now)
         if not waits:
             return 0
-        jobs = self._jobs.look([wait.job for wait in waits], now)
+        try:
+            jobs = self._jobs.look([wait.job for wait in waits], now)
+        except ServerRefused as error:  # the other services have the rights that they need
+            log.warning("runs wait for jobs that can't be looked at (see docs/jobs.md): %s", error)
+            return 0
         later: list[tuple[JobWait, int]] = []
         told = 0
         for wait, job in zip(waits, jobs, strict=True):

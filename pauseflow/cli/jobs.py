@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pauseflow.cli.exits import Ended, Exit
 from pauseflow.cli.invocation import Invocation, common_options
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def jobs(invocation: Invocation, queues: tuple[str, ...], *, burst: bool, patien
             worker = RqWorker(chosen, connection=rq_client(server), patience=patience)
             click.echo(f"waiting for jobs in {', '.join(chosen)}")
             worker.work(burst=burst, logging_level="WARNING")
+        if not burst and not worker.told_to_stop:
+            raise Ended(Exit.FAILED)  # it has said why
 
 
 def _none(app: App) -> tuple[str, ...]:

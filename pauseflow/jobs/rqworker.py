@@ -39,11 +39,15 @@ class RqWorker(Worker):
         connection: RQ's connection to the server.
         patience: seconds that the job at work gets on SIGTERM, before its process is ended and the
             job goes to another worker.
+
+    Attributes:
+        told_to_stop: on SIGTERM or SIGINT.
     """
 
     def __init__(self, queues: Sequence[str], *, connection: Any, patience: float) -> None:
         self._patience = patience
         self._leaving = False
+        self.told_to_stop = False
         super().__init__(
             list(queues),
             connection=connection,
@@ -67,6 +71,7 @@ class RqWorker(Worker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End when the job at work is done, or its patience is at an end. Called on SIGTERM."""
         # First: without a job at work, the call below ends the worker.
+        self.told_to_stop = True
         timer = threading.Timer(self._patience, self._leave)
         timer.daemon = True
         timer.start()

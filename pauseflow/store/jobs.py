@@ -98,11 +98,26 @@ class RqJobs:
         Args:
             ids: of jobs.
             now: seconds since the epoch.
+
+        Raises:
+            StoreError: the server is gone, or doesn't let us see RQ's keys.
         """
-        heads = self._all([("HMGET", f"{PREFIX}:job:{each}", *_FIELDS) for each in ids])
+        if not ids:
+            return []
+        heads = self._wire.exchange([("HMGET", f"{PREFIX}:job:{each}", *_FIELDS) for each in ids])
         return [self._one(each, head, now) for each, head in zip(ids, heads, strict=True)]
 
-    def _one(self, job_id: str, head: Sequence[bytes | None], now: float) -> RqJob:
+    def _one(self, job_id: str, head: Reply, now: float) -> RqJob:
+        try:
+            if isinstance(head, StoreError):
+                raise head
+            return self._read(job_id, head, now)
+        except StoreError as error:
+            if type(error) is not StoreError:
+                raise
+            return RqJob()  # its keys are of other types than RQ's: it is no job
+
+    def _read(self, job_id: str, head: Sequence[bytes | None], now: float) -> RqJob:
         status, queue, enqueued, created, retries = [_text(field) for field in head]
         if not status and not queue and not created:
             return RqJob()
@@ -172,8 +187,6 @@ class RqJobs:
         return self._wire.call(command)
 
     def _all(self, commands: Sequence[tuple[str | bytes | float, ...]]) -> list[Reply]:
-        if not commands:
-            return []
         replies = self._wire.exchange(commands)
         for reply in replies:
             if isinstance(reply, StoreError):

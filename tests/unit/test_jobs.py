@@ -754,6 +754,14 @@ def test_a_failed_job_says_why(fake, text, error_type, message):
     assert failed.value.message.startswith(message)
 
 
+def test_what_is_no_job_at_all_is_not_there(fake):
+    fake.wire().call(("SET", "rq:job:j1", "x"))
+    assert look(fake) == RqJob()
+    wire = ended(fake, "j2", status="failed")
+    wire.call(("SET", "rq:results:j2", "x"))
+    assert RqJobs(wire).look(["j2"], NOW) == [RqJob()]
+
+
 @pytest.mark.parametrize("status", ["canceled", "stopped"])
 def test_a_job_that_somebody_ended_has_failed(fake, status):
     ended(fake, status=status)

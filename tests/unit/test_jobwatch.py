@@ -2,7 +2,7 @@
 
 import pytest
 
-from pauseflow.errors import JobFailed
+from pauseflow.errors import JobFailed, ServerRefused
 from pauseflow.store.jobs import RqJobs
 from pauseflow.store.jobwaits import JobWait, JobWaits
 from pauseflow.store.keys import Keys
@@ -155,6 +155,17 @@ def test_all_runs_that_wait_for_a_job_are_told(scene):
     scene.job("finished")
     assert scene.watch.run_once() == 2
     assert [run for run, *_ in scene.told] == ["r1", "r2"]
+
+
+def test_rights_that_are_missing_stop_nothing_else(scene, monkeypatch, caplog):
+    def refuse(*_):
+        raise ServerRefused("no rights to rq:*")
+
+    scene.waits()
+    monkeypatch.setattr(RqJobs, "look", refuse)
+    assert scene.watch.run_once() == 0
+    assert "no rights to rq:*" in caplog.text
+    assert scene.next_look() == pytest.approx(LATEST_SECONDS)
 
 
 def test_what_is_no_wait_is_thrown_away(scene):
