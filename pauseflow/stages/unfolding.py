@@ -285,8 +285,9 @@ class Unfolding:
         self.left = Frame(series, self.emitted)
 
     def _failed(self, error: BaseException) -> End:
+        taken_back = len(self.outputs) - self._mark
         del self.outputs[self._mark :]
-        end = failed(error)
+        end = replace(failed(error), taken_back=taken_back)
         told = str(error)
         if isinstance(error, TypeError) and "is not iterable" in told and not error.__traceback__:
             # Nothing of the author's was running: it is what the function returned.

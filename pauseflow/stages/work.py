@@ -164,12 +164,14 @@ class Parked:
         frame: how far it has come; None: from the top.
         pause: what it asked for.
         error: it did not pause, but failed with this, and is to be tried again.
+        failures: how often it has failed then.
     """
 
     index: int
     frame: bytes | None
     pause: PauseFlow
     error: str = ""
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,16 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The first record of the rest raised `error`."""
+    """The first record of the rest raised `error`.
+
+    Attributes:
+        error: what came out of the stage.
+        taken_back: how many values a series had given in this slice before; they are not among the
+            outputs.
+    """
 
     error: BaseException
+    taken_back: int = 0
 
 
 End: TypeAlias = Done | Sliced | Paused | Failed

@@ -280,3 +280,76 @@ def test_a_pause_is_never_a_failure(fake):
         cluster.client.submit(flow, 5, run_id="local")
         assert cluster.finish(far=31) == [5]
         assert set(tries) == {0}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("on_error", ["halt", "dead", "fallback"])
+def test_what_a_series_gave_before_it_failed_is_kept(fake, ordered, on_error):
+    given, broken = [], [True]
+
+    def pages(count):
+        for page in range(count):
+            given.append(page)
+            if page == 5 and broken:
+                raise ValueError("a bug")
+            yield page
+
+    how = (
+        {"fallback": lambda error, _: str(error)}
+        if on_error == "fallback"
+        else {"on_error": on_error}
+    )
+    flow = Flow("f")
+    flow.branch(pages, ordered=ordered, **how)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 8, run_id="local")
+        cluster.settle()
+        before = list(cluster.client.results("local"))
+        assert before == [0, 1, 2, 3, 4] + (["a bug"] if on_error == "fallback" else [])
+        assert given.count(5) == 2
+        broken.clear()
+        if on_error == "halt":
+            cluster.client.retry("local")
+            assert cluster.finish() == list(range(8))
+            assert given.count(4) == 2
+        cluster.wire.call(("DEL", cluster.keys.letters, cluster.keys.dead))
+
+
+def test_a_failure_that_passes_does_not_slow_down_a_long_series(fake):
+    failed = []
+
+    def numbers(count):
+        for number in range(count):
+            if number == 500 and not failed:
+                failed.append(number)
+                raise ConnectionError("once")
+            yield number
+
+    flow = Flow("f")
+    flow.branch(numbers, retries=1)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 3_000, run_id="local")
+        assert cluster.settle() < 1_500
+        assert cluster.finish() == list(range(3_000))
+
+
+def test_a_fallback_knows_where_it_is(fake):
+    flow = Flow("f")
+    flow.map(lambda n: 1 // n, name="divide", fallback=lambda *_: current().key)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 0, run_id="local")
+        assert cluster.finish() == ["local:divide:0"]
+
+
+def test_a_fallback_that_fails_too_halts_the_run(fake):
+    def worse(*_):
+        raise SystemExit("worse")
+
+    flow = Flow("f")
+    flow.map(lambda n: 1 // n, name="divide", fallback=worse)
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 0, run_id="local")
+        cluster.settle()
+        assert cluster.client.run("local").state is RunState.HALTED
+        assert "SystemExit: worse" in cluster.client.run("local").error
+    cluster.wire.call(("FLUSHALL",))

@@ -9,12 +9,20 @@ import traceback
 from typing import assert_never
 
 from pauseflow import codec
-from pauseflow.errors import ForeignFrame, NotSerializable, PauseflowError
+from pauseflow.context import Place, place
+from pauseflow.errors import (
+    ForeignFrame,
+    JobFailed,
+    NotSerializable,
+    PauseflowError,
+    StageTimeout,
+)
 from pauseflow.failing import Dead, Decision, Fallback, Halt, Retry
 from pauseflow.graph import Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages import Done, Failed, Outcome, Parked, Paused, Sliced, Work
-from pauseflow.stages.runner import end_of_series
+from pauseflow.stages.frame import Frame
+from pauseflow.stages.runner import end_of_series, failed
 from pauseflow.stages.state import State
 from pauseflow.stages.work import DONE, SLICED
 from pauseflow.store.chunks import DeadLetter, Park, Result
@@ -23,9 +31,6 @@ from pauseflow.store.letters import Letter
 from pauseflow.store.pieces import item_bytes
 
 NOTE_CHARACTERS = 4_000
-
-FOREIGN_SECONDS = 10.0
-"""A frame of other code is offered again after so long, to whichever worker."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,7 @@ class Settling:
         work: what was run.
         envelope: the chunk.
         outcome: what came of it. `failure` changes it.
+        colleagues: what the other workers can run.
     """
 
     def __init__(
@@ -56,6 +62,8 @@ class Settling:
         self._now = time.time()
         self._dead: list[DeadLetter] = []
         self._retry_in: float | None = None
+        self._to_give = 0
+        """What the record gave in this slice before it failed is committed first, one by one."""
 
     def failure(self) -> None:
         """First: what becomes of a record that failed. May add to the outputs."""
@@ -66,6 +74,8 @@ class Settling:
         if isinstance(error, ForeignFrame):
             return
         decision: Decision | None = self._decide(error)
+        if outcome.end.taken_back and (outcome.consumed or self._work.failures >= 0):
+            decision, self._to_give = Retry(0.0), outcome.end.taken_back
         if isinstance(decision, Fallback):
             decision = self._fall_back(error, decision)
         match decision:
@@ -110,22 +120,35 @@ class Settling:
 
     def _failures(self) -> int:
         """How often the record had failed before, without getting any further since."""
-        return 0 if self._outcome.consumed else self._work.failures
+        return 0 if self._outcome.consumed else max(self._work.failures, 0)
+
+    def _failed_again(self) -> int:
+        """What is written down of the failures of the record that failed now."""
+        return -self._to_give if self._to_give else self._failures() + 1
 
     def _fall_back(self, error: BaseException, fallback: Fallback) -> Halt | Dead | None:
         """Put the author's replacement among the outputs; None if that went well."""
         outcome = self._outcome
         record = self._work.items[outcome.consumed]
+        ordinal = self._work.ordinal + outcome.consumed
+        here = Place(
+            flow=self._flow, stage=self._stage.name, run_id=self._work.run,
+            attempt=self._failures() + 1, first=ordinal,
+        )  # fmt: skip
+        token = place.set(here)
         try:
             value = fallback.make(error, record)
             codec.encode(value)
-        except (Exception, PauseFlow) as again:  # noqa: BLE001 # the author's code may raise anything
-            again.__context__ = error
-            outcome.end = Failed(again)
+        except BaseException as again:  # noqa: BLE001 # SystemExit too must not end the worker
+            outcome.end = failed(again)
             return self._stage.failing.last()
+        finally:
+            place.reset(token)
+        frame = outcome.frames.get(0)
+        if frame is not None:
+            outcome.outputs.extend(Frame.from_bytes(frame).held)
         outcome.outputs.append(value)
         if self._stage.kind is Kind.BRANCH and self._stage.marks:
-            ordinal = self._work.ordinal + outcome.consumed
             outcome.outputs.append(end_of_series(self._stage, record, ordinal))
             outcome.marked = True
         return None
@@ -138,24 +161,24 @@ class Settling:
         outcome.end = SLICED if outcome.consumed < len(self._work.items) else DONE
 
     def _retry(self, seconds: float, error: BaseException) -> None:
-        log.warning(
-            "record %s: %s; it is tried again in %.3g s",
-            self._key(),
-            _said(error),
-            seconds,
-        )
+        if not self._to_give:
+            log.warning(
+                "record %s: %s; it is tried again in %.3g s", self._key(), _said(error), seconds
+            )
         if self._stage.ordered:
             self._retry_in = seconds
             return
         # Its neighbours go on, in an unordered stage.
         index = self._outcome.consumed
         frame = self._outcome.frames.get(0)
-        self._outcome.parked.append(Parked(index, frame, PauseFlow(after=seconds), _said(error)))
+        pause = PauseFlow(after=seconds)
+        self._outcome.parked.append(
+            Parked(index, frame, pause, _said(error), failures=self._failed_again())
+        )
         self._pass_over()
 
     def _set_aside(self, error: BaseException) -> None:
         index = self._outcome.consumed
-        ours = isinstance(error, PauseflowError)
         letter = Letter(
             run=self._work.origin or self._work.run,
             flow=self._flow,
@@ -166,37 +189,43 @@ class Settling:
             crashes=self._envelope.crashes,
             error_type=type(error).__qualname__,
             error=str(error),
-            traceback="" if ours else "".join(traceback.format_exception(error)),
+            traceback=_traceback(error),
             is_marker=type(self._work.items[index]) is codec.Marker,
             item=item_bytes(self._envelope.items, index, 1),
             state=self._state(index, 0, self._outcome.frames.get(0)).pack(),
         )
         self._dead.append(DeadLetter(letter.key, letter.pack()))
         log.error(
-            "record %s is set aside: %s", letter.key, _said(error), exc_info=None if ours else error
+            "record %s is set aside: %s", letter.key, _said(error), exc_info=_worth_showing(error)
         )
 
     def _failed(self, error: BaseException, result: Result) -> None:
         if isinstance(error, ForeignFrame):
-            wake = self._now + FOREIGN_SECONDS
+            wake = self._now + self._offer_in()
             self._park(result, ParkedChunk("code", 0, _ms(wake), str(error), b""), self._left())
         elif self._retry_in is not None:
-            rest = self._left(failures=self._failures() + 1)
+            rest = self._left(failures=self._failed_again())
             wake = self._now + self._retry_in
+            if self._retry_in == 0:
+                result.rest = rest
+                return
             self._park(result, ParkedChunk("retry", 0, _ms(wake), _said(error), b""), rest)
         else:
             self._halt(error, result)
 
+    def _offer_in(self) -> float:
+        """Seconds until a frame that this worker can't take up is offered again."""
+        frame = self._outcome.frames.get(0)
+        origin = None if frame is None else origin_in(frame)
+        return self._colleagues.offer_in(self._flow, self._stage.name, origin)
+
     def _halt(self, error: BaseException, result: Result) -> None:
         """Keeps the rest of the chunk until a person lets the run go on."""
-        ours = isinstance(error, PauseflowError)
-        said = str(error) if ours else _said(error)
+        said = str(error) if isinstance(error, PauseflowError) else _said(error)
         note = "".join(traceback.format_exception(error))[-NOTE_CHARACTERS:]
         self._park(result, ParkedChunk("failed", 0, 0, note, b""), self._left())
         result.error = f"stage {self._stage.name!r} failed on record {self._key()}: {said}"
-        log.error(
-            "run %s halts: %s", self._work.run, result.error, exc_info=None if ours else error
-        )
+        log.error("run %s halts: %s", self._work.run, result.error, exc_info=_worth_showing(error))
 
     # -- what is left
 
@@ -227,6 +256,8 @@ class Settling:
             state.origin = work.origin
             if outcome.frames.get(0) == work.frames.get(0):
                 state.failures = work.failures
+            elif work.failures < 0:
+                state.failures = work.failures + 1
         if failures is not None:
             state.failures = failures
         items = item_bytes(self._envelope.items, outcome.consumed)
@@ -260,10 +291,7 @@ class Settling:
     def _park_alone(self, parked: Parked, result: Result) -> None:
         """A record of an unordered stage that waits while others go on."""
         envelope, pause = self._envelope, parked.pause
-        failures = 0
-        if parked.error:
-            failures = 1 + (0 if parked.index else self._work.failures)
-        state = self._state(parked.index, failures, parked.frame)
+        state = self._state(parked.index, parked.failures, parked.frame)
         if pause.waits_for is not None:
             state.answer = None
         items = item_bytes(envelope.items, parked.index, 1)
@@ -278,6 +306,18 @@ class Settling:
             chunk.why, chunk.note = "retry", parked.error
         chunk.since, chunk.envelope = _ms(self._now), alone.pack()
         result.parks.append(Park(ordinal, chunk))
+
+
+def _worth_showing(error: BaseException) -> BaseException | None:
+    """The error, if its traceback leads into the author's code."""
+    ours = isinstance(error, PauseflowError) and not isinstance(error, StageTimeout)
+    return None if ours else error
+
+
+def _traceback(error: BaseException) -> str:
+    if isinstance(error, JobFailed):
+        return error.traceback
+    return "".join(traceback.format_exception(error)) if _worth_showing(error) else ""
 
 
 def _ms(seconds: float) -> int:

@@ -6,7 +6,7 @@ import time
 
 from pauseflow import codec
 from pauseflow.answer import Answer
-from pauseflow.errors import NotSerializable
+from pauseflow.errors import MalformedData, NotSerializable
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.stages import Budget, Done, Failed, Outcome, Work, runner_for
 from pauseflow.stages.state import State
@@ -15,6 +15,7 @@ from pauseflow.store.envelope import Envelope, piece
 from pauseflow.store.pieces import cut
 from pauseflow.store.server import Server
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
+from pauseflow_workers.colleagues import Colleagues
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.settling import CrashedWorker, Settling
 
@@ -39,6 +40,7 @@ class Station:
         stage: the stage.
         tuning: takes in what chunks cost, and says how large pieces should be.
         lately: what this worker's stations have emitted.
+        colleagues: what the other workers can run.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Station:
         self._leaf = all(outlet.target is None for outlet in self._outlets)
         self._tuning = tuning
         self._lately = lately or Lately()
+        self._colleagues = colleagues or Colleagues()
         self._runner = runner_for(stage, graph.name)
         self._next = [graph[each.target] for each in self._outlets if each.target is not None]
         self._room_version = -1
@@ -71,7 +74,7 @@ class Station:
 
     def budget(self, envelope: Envelope) -> Budget:
         """The budget for a slice of this chunk."""
-        if envelope.crashes >= CRASHES_ALONE:
+        if envelope.crashes >= CRASHES_ALONE or _about_to_fail(envelope):
             return Budget(0.0, max_outputs=1, stride=1)
         most = min(self._max_outputs, self._room())
         return Budget(SLICE_SECONDS, max_outputs=most, stride=self._stride)
@@ -118,7 +121,7 @@ class Station:
             self._max_outputs = min(max(fit, 16), self._max_outputs * 4, 8 * CHUNK_RECORDS)
 
     def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
-        settling = Settling(self._flow, self._stage, work, envelope, outcome)
+        settling = Settling(self._flow, self._stage, work, envelope, outcome, self._colleagues)
         settling.failure()
         try:
             pieces = self._pieces(outcome, ended=self._ends(envelope, outcome))
@@ -178,6 +181,16 @@ class Station:
         )
 
 
+def _about_to_fail(envelope: Envelope) -> bool:
+    """Whether its first record failed, and is to give what it gave before that one by one."""
+    if not envelope.frames:
+        return False
+    try:
+        return State.parse(envelope.frames, envelope.count).failures < 0
+    except MalformedData:
+        return False  # whoever runs it will say so
+
+
 def _work(envelope: Envelope, lately: Lately) -> Work:
     state = State.parse(envelope.frames, envelope.count)
     if envelope.answer:
@@ -191,7 +204,7 @@ def _work(envelope: Envelope, lately: Lately) -> Work:
         items,
         state.frames,
         marked=envelope.marks > 0,
-        attempt=envelope.crashes + state.failures,
+        attempt=envelope.crashes + max(state.failures, 0),
         answer=state.answer,
         failures=state.failures,
         origin=state.origin,
