@@ -27,7 +27,7 @@ SOURCES = [
 SENT = re.compile(r"""(?:\(|redis\.call\()\s*["']([A-Z]{3,})["']\s*,?\s*(?:["']([A-Z]+)["'])?""")
 WITH_SUBCOMMAND = {"CLIENT", "SCRIPT", "XGROUP", "XINFO"}
 # Words in capitals at the beginning of a tuple that are not commands.
-NOT_SENT = {"BLOCK", "DYNO", "NOGROUP", "PARKED", "RUN", "STAGE", "TAKEN"}
+NOT_SENT = {"BLOCK", "DYNO", "NOGROUP", "PARKED", "RUN", "SCHEDULE", "STAGE", "TAKEN"}
 
 
 def test_the_bounds_are_those_of_the_code():
@@ -62,7 +62,7 @@ def test_the_rights_are_enough(tmp_path, restricted_url):
     (tmp_path / "app.py").write_text(
         "from pauseflow import Flow, PauseFlow\n"
         "def twice(n):\n    yield n\n    yield PauseFlow(after=0.05)\n    yield n\n"
-        "flow = Flow('twice')\nflow.branch(twice)\n"
+        "flow = Flow('twice')\nflow.branch(twice)\nflow.every('1d')\n"
     )
     (tmp_path / "input.jsonl").write_text("1\n2\n")
     inherited = {k: v for k, v in os.environ.items() if k != "PAUSEFLOW_NAMESPACE"}
@@ -90,5 +90,6 @@ def test_the_rights_are_enough(tmp_path, restricted_url):
         "fed",
     }
     flowctl("show", "fed")
+    flowctl("schedules")
     flowctl("retry", "fed")
     assert flowctl("results", "seven").split() == ["7", "7"]
