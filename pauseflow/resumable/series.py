@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 from pauseflow import codec
 from pauseflow.errors import CaptureError, CodecError, ForeignFrame, NotResumable
+from pauseflow.origin import Code
 from pauseflow.resumable import iterators
 from pauseflow.resumable.awaited import Awaited
 from pauseflow.resumable.call import Call
-from pauseflow.resumable.code import Code
 from pauseflow.resumable.entering import Entry
 from pauseflow.resumable.frame import (
     Frame,

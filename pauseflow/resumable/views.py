@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from pauseflow.errors import CodecError
-from pauseflow.resumable.code import OWN, Code, Origin, named, read_to_show
+from pauseflow.origin import Code, Origin, named
 from pauseflow.resumable.frame import Frame
+from pauseflow.resumable.origins import OWN, read_to_show
 from pauseflow.resumable.prepared import Resumable
 from pauseflow.resumable.replay import ReplayFrame
 from pauseflow.resumable.showing import FrameView, told_locals, told_short

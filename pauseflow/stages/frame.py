@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pauseflow.answer import Answer
 from pauseflow.codec import decode, encode
-from pauseflow.errors import ForeignFrame, MalformedData
+from pauseflow.codec.showing import decode_to_show
+from pauseflow.errors import CodecError, ForeignFrame, MalformedData
+from pauseflow.origin import Origin
 from pauseflow.pause import PauseFlow
 
 VERSION = b"f1"
@@ -45,8 +48,12 @@ class Frame:
         return VERSION + encode(parts if self.waits is None else (*parts, self.waits))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Frame:
+    def from_bytes(cls, data: bytes, decode: Callable[[bytes], object] = decode) -> Frame:
         """Read what `to_bytes` wrote.
+
+        Args:
+            data: the bytes.
+            decode: in place of the codec's, for frames that are only looked at.
 
         Raises:
             MalformedData: it isn't that.
@@ -105,3 +112,18 @@ class Frame:
             now: seconds since the epoch.
         """
         return replace(self, wake=pause.wake_at(now), waits=pause.waits_for)
+
+
+def origin_in(data: bytes) -> Origin | None:
+    """Which code made the series in the frame of a record; None if there is none, or it is damaged.
+
+    Args:
+        data: as `Frame.to_bytes` wrote it.
+    """
+    from pauseflow.resumable.origins import origin_of  # noqa: PLC0415 (seldom, and much to import)
+
+    try:
+        series = Frame.from_bytes(data, decode_to_show).series
+    except CodecError:
+        return None
+    return None if series is None else origin_of(series)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pauseflow.errors import StoreError
+from pauseflow.origin import Code
 from pauseflow.store import commands
 from pauseflow.store.keys import GROUP, Keys
 from pauseflow.store.server import Reply, Wire
@@ -30,12 +32,14 @@ class WorkerInfo:
         label: what a person calls it: the dyno, or host and process id.
         lease_left: seconds until its lease ends, unless it is renewed.
         stages: what it consumes, as `<flow>:<stage>`.
+        code: of those of them that are branches, what frames they can take up.
     """
 
     name: str
     label: str
     lease_left: float
     stages: tuple[str, ...]
+    code: Mapping[str, Code] = field(default_factory=dict)
 
 
 class Fleet:
@@ -49,9 +53,28 @@ class Fleet:
         self._keys = keys
         self.now_ms = 0
 
-    def renew(self, wire: Wire, worker: str, label: str, stages: list[str]) -> tuple[int, int]:
-        """Renews a worker's lease. Returns the server's time in ms, and how many workers live."""
-        about = json.dumps({"label": label, "stages": stages})
+    def renew(
+        self,
+        wire: Wire,
+        worker: str,
+        label: str,
+        stages: list[str],
+        code: Mapping[str, Code] | None = None,
+    ) -> tuple[int, int]:
+        """Renews a worker's lease, and tells what it runs.
+
+        Args:
+            wire: a connection.
+            worker: its name.
+            label: what a person calls it.
+            stages: what it consumes, as `<flow>:<stage>`.
+            code: of those of them that are branches, what frames they can take up.
+
+        Returns:
+            The server's time in ms, and how many workers live.
+        """
+        told = {stage: each.to_data() for stage, each in (code or {}).items()}
+        about = json.dumps({"label": label, "stages": stages, "code": told})
         now, workers = wire.call(self._lease(worker, LEASE_MS, about))
         return int(now), int(workers)
 
@@ -70,15 +93,20 @@ class Fleet:
         """The workers whose lease has not ended."""
         now = self._now(wire)
         leases = wire.call(("ZRANGEBYSCORE", self._keys.leases, f"({now}", "+inf", "WITHSCORES"))
+        if not leases:
+            return []
+        names = leases[::2]
+        abouts = wire.call(("HMGET", self._keys.workers, *names))
         found = []
-        for name, ends in zip(leases[::2], leases[1::2], strict=True):
-            about = self._about(wire, name)
+        for name, ends, told in zip(names, leases[1::2], abouts, strict=True):
+            about = _parse(told)
             found.append(
                 WorkerInfo(
                     name.decode("utf-8", "replace"),
                     str(about.get("label", "")),
                     (float(ends) - now) / 1000,
                     tuple(about.get("stages", ())),
+                    _codes(about.get("code")),
                 )
             )
         return found
@@ -187,7 +215,7 @@ class Fleet:
         flow, _, name = stage.partition(":")
         return self._keys.stream(flow, name)
 
-    def _about(self, wire: Wire, worker: bytes) -> dict[str, list[str]]:
+    def _about(self, wire: Wire, worker: bytes) -> dict[str, Any]:
         return _parse(wire.call(("HGET", self._keys.workers, worker)))
 
     def _now(self, wire: Wire) -> int:
@@ -197,7 +225,7 @@ class Fleet:
         return int(seconds) * 1000 + int(micros) // 1000
 
 
-def _parse(about: bytes | None) -> dict[str, list[str]]:
+def _parse(about: bytes | None) -> dict[str, Any]:
     try:
         found = json.loads(about or b"{}")
     except ValueError:
@@ -206,6 +234,13 @@ def _parse(about: bytes | None) -> dict[str, list[str]]:
     if not isinstance(stages, list) or not all(isinstance(stage, str) for stage in stages):
         return {}
     return dict(found)
+
+
+def _codes(told: object) -> dict[str, Code]:
+    if not isinstance(told, dict):
+        return {}
+    read = {stage: Code.from_data(data) for stage, data in told.items()}
+    return {stage: code for stage, code in read.items() if code is not None}
 
 
 def _texts(names: Iterable[bytes]) -> list[str]:

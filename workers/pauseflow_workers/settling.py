@@ -21,7 +21,7 @@ from pauseflow.failing import Dead, Decision, Fallback, Halt, Retry
 from pauseflow.graph import Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages import Done, Failed, Outcome, Parked, Paused, Sliced, Work
-from pauseflow.stages.frame import Frame
+from pauseflow.stages.frame import Frame, origin_in
 from pauseflow.stages.runner import end_of_series, failed
 from pauseflow.stages.state import State
 from pauseflow.stages.work import DONE, SLICED
@@ -29,6 +29,7 @@ from pauseflow.store.chunks import DeadLetter, Park, Result
 from pauseflow.store.envelope import SIGNAL, Envelope, ParkedChunk
 from pauseflow.store.letters import Letter
 from pauseflow.store.pieces import item_bytes
+from pauseflow_workers.colleagues import Colleagues
 
 NOTE_CHARACTERS = 4_000
 
@@ -52,13 +53,20 @@ class Settling:
     """
 
     def __init__(
-        self, flow: str, stage: Stage, work: Work, envelope: Envelope, outcome: Outcome
+        self,
+        flow: str,
+        stage: Stage,
+        work: Work,
+        envelope: Envelope,
+        outcome: Outcome,
+        colleagues: Colleagues,
     ) -> None:
         self._flow = flow
         self._stage = stage
         self._work = work
         self._envelope = envelope
         self._outcome = outcome
+        self._colleagues = colleagues
         self._now = time.time()
         self._dead: list[DeadLetter] = []
         self._retry_in: float | None = None

@@ -44,7 +44,12 @@ class Station:
     """
 
     def __init__(
-        self, graph: Graph, stage: Stage, tuning: Tuning, lately: Lately | None = None
+        self,
+        graph: Graph,
+        stage: Stage,
+        tuning: Tuning,
+        lately: Lately | None = None,
+        colleagues: Colleagues | None = None,
     ) -> None:
         self._flow = graph.name
         self._stage = stage

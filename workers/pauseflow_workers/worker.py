@@ -27,6 +27,7 @@ from pauseflow.store.schedules import Announcement
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Server, Wire
 from pauseflow.store.tuning import Tuning, read_costs
+from pauseflow_workers.colleagues import Colleagues
 from pauseflow_workers.exchange import Exchange
 from pauseflow_workers.heartbeat import Heartbeat
 from pauseflow_workers.lately import Lately
@@ -75,9 +76,15 @@ class Worker:
         self._fleet = Fleet(self._keys)
         self._schedules = Announcement(self._keys, (graph for graph, _ in chosen))
         self._stages = [f"{graph.name}:{name}" for graph, name in chosen]
+        self._code = {
+            f"{graph.name}:{name}": series.code
+            for graph, name in chosen
+            if (series := graph[name].series) is not None
+        }
+        self._colleagues = Colleagues()
         lately = Lately()
         self._stations = {
-            (graph.name, name): Station(graph, graph[name], self._tuning, lately)
+            (graph.name, name): Station(graph, graph[name], self._tuning, lately, self._colleagues)
             for graph, name in chosen
         }
         for station in self._stations.values():
@@ -146,10 +153,14 @@ class Worker:
         self._connected = True
 
     def _renew(self, wire: Wire) -> None:
-        _, workers = self._fleet.renew(wire, self.name, self.label, self._stages)
+        _, workers = self._fleet.renew(wire, self.name, self.label, self._stages, self._code)
         known = wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
         if not isinstance(known, StoreError):
             self._tuning.learn(read_costs(self._stages, known), workers)
+        self._colleagues.count(workers)
+        if workers > 1 and self._colleagues.wanted:
+            everyone = self._fleet.workers(wire)
+            self._colleagues.learn([each for each in everyone if each.name != self.name])
 
     def _wait_after(self, error: StoreError, failures: int) -> int:
         if isinstance(error, ServerUnreachable):

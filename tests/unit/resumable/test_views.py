@@ -10,8 +10,9 @@ import pytest
 
 from pauseflow import codec, register
 from pauseflow.codec.showing import decode_to_show, shown
+from pauseflow.origin import Code, Origin
 from pauseflow.resumable import Series
-from pauseflow.resumable.code import Code, Origin, origin_of
+from pauseflow.resumable.origins import origin_of
 from pauseflow.resumable.views import views_of
 
 HERE = Path(__file__)
