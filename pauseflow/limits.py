@@ -63,7 +63,8 @@ class Rate:
         text: such as "50/s", "10/min", "1000/hour" or "5/2s".
         key: a function of the record; each of its values has a rate of its own. What it raises is
             a failure of the record.
-        name: stages of one name share one rate; by default each has its own.
+        name: stages of one name share one rate, and should all be given the same; by default each
+            stage has its own.
         burst: how many may come at once after a quiet time; by default a tenth of a second's
             worth, and at least one.
 
@@ -139,7 +140,8 @@ class Limit:
         count: how many.
         key: a function of the record; each of its values has a count of its own. What it raises is
             a failure of the record.
-        name: stages of one name share one count; by default each has its own.
+        name: stages of one name share one count, and should all be given the same; by default
+            each stage has its own.
 
     Raises:
         FlowDefinitionError: that is no number from 1 up.

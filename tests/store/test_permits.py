@@ -172,8 +172,18 @@ def test_permits_that_come_back_make_no_more_than_the_burst(worker):
 
 
 def test_a_rate_that_was_raised_counts_at_once(worker):
-    worker.ask([(1, 0)], Source(RATE.name, 1, 3_600 * SECOND))
-    assert worker.wakes([(1, 0)], RATE) == [100]
+    slow = Source(RATE.name, 1, 3_600 * SECOND)
+    worker.ask([(1, 0)], slow)
+    waits = worker.wakes([(1, 0)] * 9, slow, prefix=False)
+    assert all(1_800_000 <= wait <= 5_400_000 for wait in waits), "it will be noticed before long"
+    assert worker.wakes([(1, 0)], RATE, run="other") == [100]
+    assert worker.at(200).wakes([(1, 0)], RATE, run="other") == [0]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_a_rate(worker):
+    worker.at(7_200_000).ask([(1, 0)] * 5, RATE, prefix=False)
+    assert worker.at(0).wakes([(1, 0)], RATE, run="other") == [100]
+    assert worker.at(100).wakes([(1, 0)], RATE, run="other") == [0]
 
 
 def test_nothing_stays(worker, wire):

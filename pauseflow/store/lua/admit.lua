@@ -29,6 +29,7 @@ local function open_rate(p, interval, burst)
   p.full_since = full_at
   -- Not later than it can be: the rate may have been raised, or the server's clock set back.
   p.full_at = math.min(math.max(full_at, time), time + burst * interval)
+  p.changed = full_at > p.full_at
   p.left = math.floor((time + burst * interval - p.full_at) / interval)
   p.next_at = math.max(p.full_at - (burst - 1) * interval, time)
   p.batch = math.max(1, math.floor(burst / 2))
@@ -105,7 +106,7 @@ for rate, limit in string.gmatch(items, '(%d+):(%d+)') do
 end
 
 for _, p in ipairs(sources) do
-  if p.burst and p.taken > 0 then
+  if p.burst and (p.taken > 0 or p.changed) then
     local keep = math.ceil((p.full_at - time) / 1000) + 1000
     redis.call('SET', p.state, string.format('%d', p.full_at), 'PX', string.format('%d', keep))
   elseif p.slots and p.slots > 0 then

@@ -3,7 +3,8 @@
 -- A permit source p has p.turns (zset: run -> permits that it had, counted from the run that had fewest) and p.wakes
 -- (hash: run -> when its last parked record will ask), both only while runs compete; p.interval is the time from one
 -- permit to the next, p.left how many there are now, p.next_at when the next comes, p.full_since since when no more
--- could be saved up; p.competing is how many other runs there are. Whoever had least goes first; nothing is reserved, so a permit that nobody fetches is for anybody.
+-- could be saved up; p.competing is how many other runs there are. Whoever had least goes first; nothing is reserved,
+-- so a permit that nobody fetches is for anybody.
 
 -- How late the record of a run whose turn it is may ask before the run is passed over.
 local LATE = 200000
@@ -13,6 +14,8 @@ local AHEAD = 1
 -- So many competitors may ask for each permit; with more, each asks more seldom.
 local COMPETITORS = 8
 local PASSED_OVER = 32
+-- Nobody waits longer without asking, so that a rate that is raised, and a clock that is set back, are soon noticed.
+local LONGEST_WAIT = 3600000000
 
 local function passed_over(p, run)
   redis.call('ZREM', p.turns, run)
@@ -66,12 +69,13 @@ local function ask_again_at(p, permits, time)
     return p.next_at
   end
   local crowd, spacing = (p.competing + 1) / COMPETITORS, p.interval
+  -- Some sooner and some later, for those that were refused together should not meet again.
+  local spread = 0.5 + (time % 1000000) * 0.6180339887 % 1
   if crowd > 1 then
-    -- Some sooner and some later, for those that were refused together should not meet again.
-    local spread = time * 0.6180339887 % 1
-    spacing = p.interval * math.max(1, crowd * (0.5 + spread))
+    spacing = p.interval * math.max(1, crowd * spread)
   end
-  p.planned = math.max(p.planned or 0, p.next_at - p.interval) + spacing * permits
+  local at = math.floor(math.max(p.planned or 0, p.next_at - p.interval) + spacing * permits)
+  p.planned = math.min(at, math.floor(time + LONGEST_WAIT * spread))
   return p.planned
 end
 
