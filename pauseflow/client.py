@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from pauseflow.answer import Answer
 from pauseflow.errors import (
     ResultsDropped,
+    RunCancelled,
     RunFailed,
     SignalRefused,
 )
@@ -29,6 +30,8 @@ from pauseflow.store.books import (
 )
 from pauseflow.store.commands import Delivered
 from pauseflow.store.fleet import Fleet, WorkerInfo
+from pauseflow.store.held import Held
+from pauseflow.store.holding import Holding
 from pauseflow.store.keys import Keys
 from pauseflow.store.letterbox import Letterbox, Sought
 from pauseflow.store.letters import Letter
@@ -41,6 +44,7 @@ from pauseflow.store.tuning import Tuning
 __all__ = [
     "Client",
     "Feed",
+    "Held",
     "Letter",
     "ParkedInfo",
     "ResultsInfo",
@@ -80,6 +84,7 @@ class Client:
         self._tuning = Tuning()
         self._wire = server.wire(REPLY_SECONDS)
         self._runs = Runs(self._keys, self._wire, self._tuning)
+        self._holding = Holding(self._keys, self._wire, self._runs)
         self._fleet = Fleet(self._keys)
         self._letterbox = Letterbox(self._keys, self._wire)
         self._skipping = Skipping(self._keys, self._wire, self._runs)
@@ -170,6 +175,7 @@ class Client:
         Raises:
             UnknownRun: there is no such run.
             RunFailed: the run halted (`follow` only); the results before are given first.
+            RunCancelled: the run was cancelled; otherwise the same.
             ResultsDropped: results at this position were read before and are gone.
         """
         reader = self._runs.results(run_id)
@@ -198,6 +204,8 @@ class Client:
         else:
             self._raise_if_dropped(run_id, expected)
         reader.finish()
+        if page is not None and page.cancelled and follow:
+            raise _cancelled(run_id)
 
     def wait(self, run_id: str, *, timeout: float | None = None) -> RunInfo:
         """Waits until the run is done.
@@ -211,6 +219,7 @@ class Client:
         Raises:
             UnknownRun: there is no such run.
             RunFailed: it halted.
+            RunCancelled: it was cancelled.
             TimeoutError: it is not done yet.
         """
         until = None if timeout is None else time.monotonic() + timeout
@@ -383,6 +392,77 @@ class Client:
             case delivered:
                 return delivered is Delivered.WOKEN
 
+    def pause(self, run_id: str) -> bool:
+        """Pauses a run: within a second its stages stop at a record or yield, and keep their place.
+
+        What is fed, signalled or due meanwhile is kept. Nothing is lost, and no retry is used up.
+
+        Returns:
+            False if it was paused already.
+
+        Raises:
+            UnknownRun: there is no such run.
+            RunOver: it is done, or cancelled.
+        """
+        return self._holding.pause(run_id)
+
+    def resume(self, run_id: str) -> bool:
+        """Lets a paused run go on where it stands. A run that has halted is halted again.
+
+        Safe to repeat after an error.
+
+        Returns:
+            False if it was not paused.
+
+        Raises:
+            UnknownRun: there is no such run.
+            RunOver: it is done, or cancelled.
+        """
+        return self._holding.resume(run_id)
+
+    def cancel(self, run_id: str) -> bool:
+        """Ends a run where it stands, for good: within a second nothing of it runs any more.
+
+        Its results so far can be read for an hour. What it has waiting or parked is dropped; its
+        dead letters are kept. The flow's `on_cancel` is told, by a worker.
+
+        Returns:
+            False if it was cancelled before.
+
+        Raises:
+            UnknownRun: there is no such run.
+            RunOver: it is done.
+        """
+        return self._holding.cancel(run_id)
+
+    def pause_flow(self, flow: str, stage: str | None = None) -> bool:
+        """Keeps workers from a flow, or from one of its stages, for all its runs, within a second.
+
+        Workers that start later keep to it as well. Nobody checks that there is such a flow.
+
+        Args:
+            flow: the flow's name.
+            stage: the stage's; all of the flow if it is left out.
+
+        Returns:
+            False if it was paused already.
+        """
+        return self._holding.hold(flow, stage, held=True)
+
+    def resume_flow(self, flow: str, stage: str | None = None) -> bool:
+        """Lets workers at a flow, or at one of its stages, again.
+
+        Stages that were paused by themselves stay so when their flow is resumed.
+
+        Returns:
+            False if it was not paused.
+        """
+        return self._holding.hold(flow, stage, held=False)
+
+    def held(self) -> Held:
+        """The runs, flows and stages that are paused, and the runs that were cancelled lately."""
+        return self._holding.held()
+
     def workers(self) -> list[WorkerInfo]:
         """The workers whose lease has not ended."""
         return self._fleet.workers(self._wire)
@@ -395,12 +475,18 @@ class Client:
 
     def _raise_if_stopped(self, run_id: str) -> RunInfo:
         info = self._runs.info(run_id, parked=False)
-        if info.state is RunState.HALTED:
+        if info.state is RunState.CANCELLED:
+            raise _cancelled(run_id)
+        if info.error and not info.state.over:
             raise RunFailed(
                 f"run {run_id!r} halted: {info.error}. Mend the cause, then let it go on from "
                 f"there: flowctl retry {run_id}"
             )
         return info
+
+
+def _cancelled(run_id: str) -> RunCancelled:
+    return RunCancelled(f"run {run_id!r} was cancelled; its results up to then can still be read")
 
 
 def _from_position(run_id: str, page: ResultsPage, expected: int) -> Iterator[object]:

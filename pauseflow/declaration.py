@@ -14,10 +14,12 @@ from pauseflow.duration import seconds_of
 from pauseflow.errors import FlowDefinitionError
 from pauseflow.failing import Backoff
 from pauseflow.failure_options import failure_policy
-from pauseflow.graph import Kind, Stage
+from pauseflow.graph import ON_CANCEL, Kind, Stage
 from pauseflow.limits import Limit, Rate
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
+
+ON_CANCEL_RETRIES = 5
 
 
 class Options(TypedDict, total=False):
@@ -132,6 +134,23 @@ def declare(
         timeout=_timeout(name, options.get("timeout"), threads=threads or 1),
         rate=rate,
         limit=limit,
+    )
+
+
+def declare_on_cancel(fn: object) -> Stage:
+    """Make the stage that tells `fn` of a cancelled run.
+
+    Raises:
+        FlowDefinitionError: `fn` can't be called with one argument.
+    """
+    callee = Callee.of(fn, asked_by="on_cancel=...")
+    if callee.is_generator:
+        raise FlowDefinitionError(
+            f"on_cancel= is the generator function {callee.signature()}: its values would go "
+            f"nowhere. Give a plain function, and use return"
+        )
+    return declare(
+        Kind.EACH, fn, {"name": ON_CANCEL, "retries": ON_CANCEL_RETRIES, "on_error": "dead"}
     )
 
 

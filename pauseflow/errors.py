@@ -36,6 +36,7 @@ PauseflowError
     ├── UnknownLetter        no dead letter has this key
     ├── LetterRefused        what was asked for can't be done with this dead letter
     ├── SkipRefused          what a run halted at can't be set aside
+    ├── RunOver              what was asked for needs a run that is still going
     └── RunFailed            the run halted before it was done
         └── RunCancelled     the run was cancelled before it was done
 ```
@@ -382,6 +383,10 @@ class LetterRefused(StoreError):
 
 class SkipRefused(StoreError):
     """What a run halted at can't be set aside: nothing was changed."""
+
+
+class RunOver(StoreError):
+    """What was asked for needs a run that is still going; this one is done or cancelled."""
 
 
 class RunFailed(StoreError):

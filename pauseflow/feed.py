@@ -8,7 +8,14 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from pauseflow.errors import FeedGap, NotSerializable, RunFailed, RunNotOpen, UnknownRun
+from pauseflow.errors import (
+    FeedGap,
+    NotSerializable,
+    RunCancelled,
+    RunFailed,
+    RunNotOpen,
+    UnknownRun,
+)
 from pauseflow.graph import Graph
 from pauseflow.store.books import RunState
 from pauseflow.store.commands import Appended
@@ -77,6 +84,7 @@ class Feed:
             NotSerializable: a record has no encoding; the records before it are added.
             RunNotOpen: the run's input was closed.
             RunFailed: the run halted, and has no room.
+            RunCancelled: the run was cancelled.
         """
         source = iter(values)
         while True:
@@ -120,6 +128,11 @@ class Feed:
                     raise UnknownRun(f"there is no run {self.run_id!r} any more")
                 case Appended.CLOSED:
                     raise RunNotOpen(f"the input of run {self.run_id!r} is closed")
+                case Appended.CANCELLED:
+                    raise RunCancelled(
+                        f"run {self.run_id!r} was cancelled after it had taken {taken} records: "
+                        f"it takes no more"
+                    )
                 case Appended.GAP:
                     raise FeedGap(
                         f"run {self.run_id!r} has taken {taken} records, but these begin at "
@@ -140,7 +153,7 @@ class Feed:
         if self._runs.wait_for_room(self.run_id, ROOM_SECONDS):
             return
         info = self._runs.info(self.run_id, parked=False)
-        if info.state is RunState.HALTED:
+        if info.error:
             raise RunFailed(
                 f"run {self.run_id!r} halted, and has no room for more: {info.error}. Mend the "
                 f"cause, let it go on (flowctl retry {self.run_id}), then open it again"

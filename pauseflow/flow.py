@@ -23,6 +23,7 @@ from pauseflow.declaration import (
     check_name,
     declare,
     declare_finished,
+    declare_on_cancel,
 )
 from pauseflow.errors import FlowDefinitionError, StageFailed
 from pauseflow.graph import Graph, Kind
@@ -291,16 +292,21 @@ class Flow(Stream[Any]):
 
     Args:
         name: how it is called in Redis and on the command line.
+        on_cancel: called with a run's id, on some worker of the flow, after the run was cancelled:
+            to take back what it has done outside. It is a run of its own, `<id>.on_cancel`, of
+            one record: retried a few times, then kept as a dead letter. Like every effect outside
+            it happens at least once.
 
     Raises:
-        FlowDefinitionError: that is no name.
+        FlowDefinitionError: that is no name, or `on_cancel` can't be called with an id.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, on_cancel: Callable[[str], object] | None = None) -> None:
         if callable(name):
             raise FlowDefinitionError("Flow(...) takes a name first: Flow('orders').map(function)")
         self.name = check_name(name, "a flow")
-        super().__init__(self, Plan(self.name), None)
+        over = None if on_cancel is None else declare_on_cancel(on_cancel)
+        super().__init__(self, Plan(self.name, over), None)
 
     def every(
         self,

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from pauseflow.schedule import Schedule
 
 
+ON_CANCEL = "on_cancel"
+"""The stage that runs a flow's `on_cancel`, the only one of a graph of its own."""
+
+
+def telling_flow(flow: str) -> str:
+    """The name of the graph that runs the `on_cancel` of the flow of this name."""
+    return f"{flow}.{ON_CANCEL}"
+
+
 class Kind(StrEnum):
     """What a stage does with a record."""
 
@@ -103,6 +112,8 @@ class Graph:
         stages: every stage, in any order.
         outlets: for each stage's name, where its outputs go.
         schedules: by which runs start by themselves.
+        on_cancel: what runs when a run is cancelled. It has a graph of its own, since it is a run
+            of its own.
 
     Raises:
         FlowDefinitionError: no stage, two of one name, an outlet to a stage that is not there, a
@@ -115,6 +126,7 @@ class Graph:
         "_upstream",
         "fingerprint",
         "name",
+        "on_cancel",
         "root",
         "schedules",
         "stages",
@@ -126,8 +138,12 @@ class Graph:
         stages: Iterable[Stage],
         outlets: Mapping[str, Sequence[Outlet]],
         schedules: Sequence[Schedule] = (),
+        on_cancel: Stage | None = None,
     ) -> None:
         given = tuple(stages)
+        self.on_cancel: Graph | None = None
+        if on_cancel is not None:
+            self.on_cancel = Graph(telling_flow(name), [on_cancel], {})
         self.schedules = tuple(schedules)
         self.name = name
         self._by_name = {stage.name: stage for stage in given}

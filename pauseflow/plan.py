@@ -24,12 +24,14 @@ class Plan:
 
     Args:
         name: the flow's name.
+        on_cancel: what runs when a run is cancelled.
     """
 
-    __slots__ = ("_declared", "_followed_by", "_graph", "_schedules", "name")
+    __slots__ = ("_declared", "_followed_by", "_graph", "_on_cancel", "_schedules", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_cancel: Stage | None = None) -> None:
         self.name = name
+        self._on_cancel = on_cancel
         self._declared: dict[str, _Declared] = {}
         self._followed_by: dict[str | None, str] = {}
         self._schedules: dict[str, Schedule] = {}
@@ -131,6 +133,7 @@ class Plan:
             stages,
             {name: tuple(leads_to) for name, leads_to in outlets.items()},
             tuple(self._schedules.values()),
+            self._on_cancel,
         )
 
     def _end_line(self, last: Stage, outlets: dict[str, list[Outlet]]) -> list[Stage]:

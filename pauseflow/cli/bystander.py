@@ -83,13 +83,15 @@ class Bystander:
     def _look(self, client: Client) -> None:
         while not self._over.wait(LOOK_EVERY):
             info = client.run(self._run_id)
-            if info.state is RunState.HALTED:
+            if info.error and not info.state.over:
                 raise RunFailed(
                     f"run {self._run_id} halted: {info.error}. Mend the cause, then let it go on "
                     f"from there: flowctl retry {self._run_id}"
                 )
-            if info.state is RunState.DONE:
+            if info.state.over:
                 return
+            if info.state is RunState.PAUSED:
+                self._say_once(f"run {self._run_id} is paused: flowctl resume {self._run_id}")
             if info.results.waiting_for_reader and not self._follow:
                 self._say_once(
                     f"run {self._run_id} waits for a reader of its results: "

@@ -16,6 +16,7 @@ from pauseflow.errors import (
     RunConflict,
     RunFailed,
     RunNotOpen,
+    RunOver,
     ServerFull,
     ServerRefused,
     ServerUnreachable,
@@ -27,9 +28,9 @@ from pauseflow.errors import (
 )
 
 HELP = """\
-Exit codes: 0 all went well; 1 the run failed or halted; 2 usage or bad input; 3 no such flow,
-stage or run; 4 the server can't be reached, refuses, or is full; 70 a bug in pauseflow;
-130 interrupted; 143 terminated."""
+Exit codes: 0 all went well; 1 the run failed, halted or was cancelled; 2 usage or bad input;
+3 no such flow, stage or run; 4 the server can't be reached, refuses, or is full; 70 a bug in
+pauseflow; 130 interrupted; 143 terminated."""
 
 
 class Exit(IntEnum):
@@ -77,6 +78,7 @@ _CODES: tuple[tuple[type[PauseflowError], Exit], ...] = (
     (CodecError, Exit.USAGE),
     (RunConflict, Exit.USAGE),
     (RunNotOpen, Exit.USAGE),
+    (RunOver, Exit.USAGE),
     (SignalRefused, Exit.USAGE),
     (RunFailed, Exit.FAILED),
     (ResultsDropped, Exit.FAILED),

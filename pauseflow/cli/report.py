@@ -16,11 +16,11 @@ def as_object(info: RunInfo) -> dict[str, object]:
 
 def condition(info: RunInfo) -> str:
     """Why a run does not get on, in a few words; empty if nothing is known to hold it."""
-    if info.state is RunState.HALTED:
+    if info.error or info.state is RunState.HALTED:
         return info.error.splitlines()[0] if info.error else "halted"
     if info.results.waiting_for_reader:
         return "waits for a reader"
-    if info.state is RunState.DONE:
+    if info.state.over:
         return ""
     parked = sum(stage.parked for stage in info.stages)
     return f"{parked} parked" if parked else ""

@@ -206,7 +206,7 @@ class _Printing:
         waiting = list(self._submitting.waiting)
         with contextlib.suppress(PauseflowError), connect() as client:
             # The next to be printed may have been done without our having read so.
-            while waiting and client.run(waiting[0]).state == "done":
+            while waiting and client.run(waiting[0]).state.over:
                 del waiting[0]
         if not waiting:
             return "Nothing is left unfinished."

@@ -16,8 +16,15 @@ class RunState(StrEnum):
 
     OPEN = "open"
     RUNNING = "running"
+    PAUSED = "paused"
     HALTED = "halted"
     DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Nothing more comes of it: it is done, or cancelled."""
+        return self in (RunState.DONE, RunState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class ParkedInfo:
     Attributes:
         stage: where.
         key: of its first record.
-        why: `pause`, `failed`, or `code`: its frame was made by code that no worker here has.
+        why: `pause`, `failed`, `paused` with its run, or `code`: its frame was made by code that
+            no worker here has.
         since: when it began to wait.
         wake: when it goes on by itself, or None.
         note: more for a person; the error, say.
@@ -103,8 +111,8 @@ class RunInfo:
         flow: its flow's name.
         state: where it stands.
         created: when it was submitted or opened.
-        finished: when it was done, or None.
-        error: what it halted with; empty if it did not.
+        finished: when it was done or cancelled, or None.
+        error: what it halted with, also if it was paused before or since; empty if it did not.
         position: records that it has taken in.
         stages: in the flow's order.
         results: its results.
@@ -158,7 +166,7 @@ def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
         bytes=total - freed,
         read=int(text.get("results_read", 0)),
         dropped=int(text.get("results_dropped", 0)),
-        waiting_for_reader=state is not RunState.DONE and total - freed >= RESULTS_BYTES,
+        waiting_for_reader=not state.over and total - freed >= RESULTS_BYTES,
     )
     return RunInfo(
         id=run_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pauseflow.graph import Graph
+from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.store.keys import Keys, RunKeys
 from pauseflow.store.tuning import CHUNK_RECORDS, WINDOW, Tuning
 
@@ -100,7 +100,7 @@ def results_from(graph: Graph) -> str:
 
     A reader need not have the flow's code. `<stage>:<ordered>:<window>:<outlets>` each, the
     window as the flow has it, 0 if it leaves that to the engine; the outlets as names, `.` for
-    the results.
+    the results. One without outlets is the flow's `on_cancel`, for whoever cancels the run.
     """
     sources = []
     for stage in graph.stages:
@@ -109,6 +109,8 @@ def results_from(graph: Graph) -> str:
             names = ",".join("." if target is None else target for target in targets)
             window = 1 if stage.sequential else stage.window or 0
             sources.append(f"{stage.name}:{int(stage.ordered)}:{window}:{names}")
+    if graph.on_cancel is not None:
+        sources.append(f"{ON_CANCEL}:1:1:")
     return " ".join(sources)
 
 

@@ -12,6 +12,7 @@ from pauseflow.store import commands
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Committed
 from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.held import Held
 from pauseflow.store.keys import GROUP, Keys, RunKeys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
@@ -126,6 +127,7 @@ class Chunks:
             keys.stream(graph.name, stage).encode(): (graph.name, stage) for graph, stage in stages
         }
         self._streams = [key.decode() for key in self._places]
+        self._read = self._streams
         self.now_ms = 0
 
     def ensure_groups(self, wire: Wire) -> None:
@@ -139,17 +141,33 @@ class Chunks:
             if isinstance(reply, StoreError) and "BUSYGROUP" not in str(reply):
                 raise reply
 
-    def read(self, count: int, *, block: bool) -> Command:
+    def leave_out(self, held: Held) -> None:
+        """Reads no stream of a stage that is held, and all others. For any thread."""
+        self._read = [
+            key.decode() for key, place in self._places.items() if not held.holds_stage(*place)
+        ]
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is a stream that may be read."""
+        return bool(self._read)
+
+    def read(self, count: int, *, block: bool) -> Command | None:
         """The command that reads up to `count` entries of each stream, for `entries`.
+
+        None if every stage is held.
 
         Args:
             count: of each stream.
             block: wait up to `BLOCK_MS` if there is nothing.
         """
+        streams = self._read
+        if not streams:
+            return None
         head: Command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count)
         if block:
             head += ("BLOCK", BLOCK_MS)
-        return (*head, "STREAMS", *self._streams, *([">"] * len(self._streams)))
+        return (*head, "STREAMS", *streams, *([">"] * len(streams)))
 
     def entries(self, reply: Reply) -> list[Entry]:
         """The entries in the reply to `read`.

@@ -79,6 +79,38 @@ class Appended(IntEnum):
     CLOSED = -2
     BEHIND = -3
     GAP = -4
+    CANCELLED = -5
+
+
+class PausedRun(IntEnum):
+    """What became of pausing a run."""
+
+    YES = 1
+    BEFORE = 0
+    NO_RUN = -1
+    DONE = -2
+    CANCELLED = -3
+
+
+class Resumed(IntEnum):
+    """What became of resuming a run."""
+
+    YES = 1
+    HALTED = 2
+    NOT_PAUSED = 0
+    NO_RUN = -1
+    DONE = -2
+    CANCELLED = -3
+
+
+class Cancelled(IntEnum):
+    """What became of cancelling a run."""
+
+    YES = 1
+    BEFORE = 0
+    NO_RUN = -1
+    DONE = -2
+    NAME_TAKEN = -4
 
 
 @script
@@ -308,6 +340,43 @@ def skip(
 @script
 def lease(leases: Key, workers: Key, worker: Arg, now: Arg, length: Arg, about: Arg) -> None:
     """Renews a worker's lease, or gives it up."""
+
+
+@script
+def pause(run: Key, held: Key, run_id: Arg) -> None:
+    """Pauses a run."""
+
+
+@script
+def resume(run: Key, held: Key, streams: Keys, run_id: Arg, stages: Args) -> None:
+    """Lets a paused run go on."""
+
+
+@script
+def cancel(
+    run: Key,
+    results: Key,
+    parked: Key,
+    room: Key,
+    expiring: Key,
+    held: Key,
+    runs: Key,
+    telling: Key,
+    telling_stream: Key,
+    others: Keys,
+    run_id: Arg,
+    now: Arg,
+    keep: Arg,
+    telling_id: Arg,
+    telling_flow: Arg,
+    envelope: Arg,
+) -> None:
+    """Cancels a run."""
+
+
+@script
+def hold(held: Key, field: Arg, value: Arg) -> None:
+    """Holds a flow or a stage, or lets it go."""
 
 
 @script

@@ -19,7 +19,7 @@ Redis Cluster, a script finds all its keys in one slot.
 | `revivals` | string | how many dead letters were tried again | client | permanent |
 | `schedules` | hash | flow → its schedules and its shape | workers | permanent; fields replaced |
 | `ticks` | hash | schedule → ticks seen to, the last run | tick, begin | permanent; fields go |
-| `held` | hash | run, flow or stage that is held → how; `changes` | pause, cancel, hold | permanent; fields go |
+| `held` | hash | runs, flows, stages that are held → how | pause, hold | permanent; fields go |
 | `run:<id>` | hash | state, counters, the books of each stage | all scripts | expires after done |
 | `run:<id>:results` | stream | results not dropped, the end | commit | expires after done |
 | `run:<id>:parked` | hash | `<stage>:<ordinal>` → parked continuation | commit | empty when done |

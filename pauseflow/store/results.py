@@ -30,8 +30,9 @@ class ResultsPage:
         values: the results.
         position: of the result after the last.
         bytes_read: how many bytes of results the run has had up to here.
-        ended: the run is done, and there are no more.
+        ended: the run is done or cancelled, and there are no more.
         halted: the run has halted at about this point; it may be going on since.
+        cancelled: the run was cancelled, and so it ended.
     """
 
     upto: bytes
@@ -41,6 +42,7 @@ class ResultsPage:
     bytes_read: int
     ended: bool
     halted: bool
+    cancelled: bool = False
 
 
 class ResultsReader:
@@ -85,6 +87,7 @@ class ResultsReader:
             self._casts = [
                 cast_of_source(self._keys, flow.decode(), source)
                 for source in sources.decode().split(" ")
+                if not source.endswith(":")
             ]
         return self._page(reply), int(dropped or 0)
 
@@ -156,10 +159,12 @@ class ResultsReader:
 def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
     values: list[object] = []
     first, position, total, ended, halted = -1, 0, 0, False, False
+    cancelled = False
     for _, fields in entries:
         if fields[0] != b"e":
             ended = ended or fields[0] == b"end"
             halted = halted or fields[0] == b"halt"
+            cancelled = cancelled or fields == [b"end", b"cancelled"]
             continue
         begins, count, total = map(int, fields[1].split(b" "))
         items = fields[3][fields[3].index(b"\n") + 1 :]
@@ -167,4 +172,6 @@ def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
             first = begins
         position = begins + count
         values += codec.decode_items(count, items)
-    return ResultsPage(entries[-1][0], max(first, 0), values, position, total, ended, halted)
+    return ResultsPage(
+        entries[-1][0], max(first, 0), values, position, total, ended, halted, cancelled
+    )

@@ -6,7 +6,8 @@ import json
 
 from pauseflow.errors import StoreError
 from pauseflow.store import commands
-from pauseflow.store.books import RunInfo, RunState, read_run
+from pauseflow.store.books import RunInfo, read_run
+from pauseflow.store.held import run_field
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
@@ -76,6 +77,7 @@ class Upkeep:
                 ("UNLINK", run.base, run.results, run.parked, run.room),
                 ("ZREM", self._keys.runs, run_id),
                 ("ZREM", self._keys.expiring, run_id),
+                commands.hold(self._keys.held, run_field(run_id.decode("utf-8", "replace")), ""),
             ]
         for reply in self._wire.exchange(drops):
             _count(reply)
@@ -95,7 +97,7 @@ class Upkeep:
             fields = dict(zip(reply[::2], reply[1::2], strict=True))
             if b"flow" in fields:
                 info = read_run(run_id, fields)
-                if info.state is not RunState.DONE:
+                if not info.state.over:
                     found.append(info)
         return found
 

@@ -74,6 +74,11 @@ class Exchange:
         """The worker's thread waits for work in a blocking read."""
 
     @property
+    def at_work(self) -> Entry | None:
+        """The chunk that is being run."""
+        return self._at_work
+
+    @property
     def ahead(self) -> int:
         """How many chunks are read ahead."""
         return len(self._ahead)
@@ -104,6 +109,13 @@ class Exchange:
         with self._lock:
             self._at_work = self._ahead.popleft() if self._ahead else None
             return self._at_work
+
+    def take_up_later(self, entry: Entry) -> None:
+        """The chunk that `begin` gave is to be given again."""
+        with self._lock:
+            if self._at_work is not None:
+                self._at_work = None
+                self._ahead.appendleft(entry)
 
     def end(self, entry: Entry, command: Command) -> None:
         """A chunk was run: its commit waits to be sent, unless it was given away meanwhile."""
@@ -176,16 +188,16 @@ class Exchange:
             self._strays |= strays
 
     def _send(self, *, read: bool, block: bool = False) -> None:
+        reading = self._chunks.read(self._how_many(), block=block) if read else None
+        news = self._news()
         with self._lock:
             commits, self._commits = self._commits, []
-            self._sent.append(_Sent(commits, read))
+            if not (commits or reading or news):
+                return
+            self._sent.append(_Sent(commits, reading is not None))
         commands = [command for _, command in commits]
-        if read:
-            commands.append(self._chunks.read(self._how_many(), block=block))
-        news = self._news()
-        if news:
-            commands.insert(len(commits), news)
-        self.blocking = block
+        commands += [command for command in (news, reading) if command]
+        self.blocking = block and reading is not None
         try:
             self._wire.send(commands)
         except StoreError:

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable
 
 from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, StoreError
-from pauseflow.graph import Graph
+from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.envelope import Envelope
@@ -30,6 +30,7 @@ from pauseflow.store.tuning import Tuning, read_costs
 from pauseflow_workers.colleagues import Colleagues
 from pauseflow_workers.exchange import Exchange
 from pauseflow_workers.heartbeat import Heartbeat
+from pauseflow_workers.holds import Holds
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.station import Station
 
@@ -38,6 +39,9 @@ AHEAD_SECONDS = 0.02
 
 AHEAD_ENTRIES = 64
 SHARE_SECONDS = 0.5
+HELD_SECONDS = 0.1
+"""How often a worker looks whether it may read, when all its stages are held."""
+
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 log = logging.getLogger(__name__)
@@ -64,7 +68,7 @@ class Worker:
         label: str = "",
         on_stuck: Callable[[], None] | None = None,
     ) -> None:
-        chosen = list(stages)
+        chosen = _with_on_cancel(stages)
         self.label = label or os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
         self.name = f"{self.label}.{uuid.uuid4().hex[:8]}"
         self.stopping = threading.Event()
@@ -91,6 +95,8 @@ class Worker:
             station.connect(server, namespace)
         self._wire = server.wire()
         self._side_wire = server.wire()
+        self._holds = Holds(self._keys, self._chunks)
+        self._nudges = 0
         self._exchange = Exchange(self._wire, self._chunks, self._how_many, self._news)
         self._connected = False
         self._client_id = 0
@@ -154,9 +160,13 @@ class Worker:
 
     def _renew(self, wire: Wire) -> None:
         _, workers = self._fleet.renew(wire, self.name, self.label, self._stages, self._code)
-        known = wire.exchange([("HMGET", self._keys.costs, *self._stages)])[0]
+        known, changes = wire.exchange(
+            [("HMGET", self._keys.costs, *self._stages), self._holds.question]
+        )
         if not isinstance(known, StoreError):
             self._tuning.learn(read_costs(self._stages, known), workers)
+        if self._holds.hear(wire, changes):
+            self._nudges = 2  # the first may come just before the read that it is to end
         self._colleagues.count(workers)
         if workers > 1 and self._colleagues.wanted:
             everyone = self._fleet.workers(wire)
@@ -173,6 +183,8 @@ class Worker:
 
     def _turn(self) -> None:
         """Reads chunks and works off all that come, the next ones read meanwhile."""
+        if not self._chunks.reads:
+            self.stopping.wait(HELD_SECONDS)
         self._exchange.fill(block=True)
         while self._attempt_next():
             self._exchange.keep_going()
@@ -184,11 +196,34 @@ class Worker:
         entry = self._exchange.begin()
         if entry is None:
             return False
+        if self._put_off(entry):
+            return True
         if isinstance(entry.envelope, Envelope) and entry.envelope.crashes:
             # If it takes this worker down too, nothing else shall bear the blame.
             self._exchange.flush()
             self._exchange.give_back(self._wire)
         self._exchange.end(entry, self._attempt(entry))
+        return True
+
+    def _put_off(self, entry: Entry) -> bool:
+        """Leaves a chunk alone if it is held. Returns whether it is."""
+        holds = self._holds
+        if not holds.holds(entry):
+            return False
+        if not holds.fresh:
+            try:
+                self._exchange.flush()
+                holds.hear(self._wire, self._wire.call(holds.question))
+            except StoreError:
+                self._exchange.take_up_later(entry)
+                raise
+            if not holds.holds(entry):
+                return False
+        try:
+            command = holds.put_off(entry)
+        except MalformedData as error:
+            command = self._set_aside(entry, error)
+        self._exchange.end(entry, command)
         return True
 
     def _attempt(self, entry: Entry) -> Command:
@@ -197,7 +232,7 @@ class Worker:
             return self._set_aside(entry, envelope)
         station = self._stations[(entry.flow, entry.stage)]
         budget = self._budget = station.budget(envelope)
-        if self.stopping.is_set():
+        if self.stopping.is_set() or self._holds.holds(entry):
             budget.stop()
         self.attempt_began = time.monotonic()
         try:
@@ -257,8 +292,14 @@ class Worker:
     # The heartbeat's thread calls what follows.
 
     def renew(self) -> None:
-        """Renews the lease, and exchanges what is known of costs and of the fleet."""
+        """Renews the lease, exchanges what is known of costs and of the fleet, obeys people."""
         self._renew(self._side_wire)
+        entry, budget = self._exchange.at_work, self._budget
+        if entry is not None and budget is not None and self._holds.holds(entry):
+            budget.stop()
+        if self._nudges:
+            self._nudges -= 1
+            self.unblock()
 
     def help(self) -> None:
         """While a stage holds up the other thread: commits what is done, gives back the rest."""
@@ -285,6 +326,14 @@ class Worker:
         )
         if self._on_stuck is not None:
             self._on_stuck()
+
+
+def _with_on_cancel(stages: Iterable[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
+    """The stages, and for each of their flows what is told of cancelled runs."""
+    chosen = list(stages)
+    graphs = {graph.name: graph for graph, _ in chosen}
+    telling = [graph.on_cancel for graph in graphs.values() if graph.on_cancel is not None]
+    return chosen + [(graph, ON_CANCEL) for graph in telling]
 
 
 def _last_first(stages: list[tuple[Graph, str]]) -> list[tuple[Graph, str]]:
