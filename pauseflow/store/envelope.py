@@ -130,7 +130,8 @@ class ParkedChunk:
 
     Args:
         why: `pause`; `signal` for one that waits for a signal or a job, whose wait name is the
-            note; `retry` after a failure; `rate` or `limit`; `failed` and `code`, which wait for a
+            note; `retry` after a failure; `rate` or `limit`, and `turn` for one
+            record alone that waits for either; `failed` and `code`, which wait for a
             person; `paused` by an operator.
         since: when it was parked, ms since the epoch.
         wake: when it goes on, ms since the epoch; 0 for when it is told to.

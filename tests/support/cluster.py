@@ -108,6 +108,7 @@ class Cluster:
             part.now_ms = now
         for worker in self.workers:
             worker._chunks.now_ms = worker._fleet.now_ms = now
+            worker._permits.now_us = now * 1000
 
     # steps
 
@@ -164,3 +165,4 @@ def _let_go(worker):
         station.close()
     worker._wire.close()
     worker._side_wire.close()
+    worker._turnstile.close()

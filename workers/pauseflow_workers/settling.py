@@ -30,6 +30,7 @@ from pauseflow.store.envelope import SIGNAL, Envelope, ParkedChunk
 from pauseflow.store.letters import Letter
 from pauseflow.store.pieces import item_bytes
 from pauseflow_workers.colleagues import Colleagues
+from pauseflow_workers.gate import Refused
 
 NOTE_CHARACTERS = 4_000
 
@@ -287,6 +288,8 @@ class Settling:
             # 0 would stand for no timeout at all.
             until = 0 if wake is None else max(_ms(wake), 1)
             return ParkedChunk(SIGNAL, 0, until, pause.waits_for, b"")
+        if isinstance(pause, Refused):
+            return ParkedChunk(pause.why, 0, pause.wake, pause.note, b"")
         if wake is None or wake <= self._now:
             return None
         return ParkedChunk("pause", 0, _ms(wake), "", b"")
@@ -312,6 +315,9 @@ class Settling:
             return
         if parked.error:
             chunk.why, chunk.note = "retry", parked.error
+        elif isinstance(pause, Refused):
+            # A chunk that waits for a permit keeps its place in the window, a record does not.
+            chunk.why = "turn"
         chunk.since, chunk.envelope = _ms(self._now), alone.pack()
         result.parks.append(Park(ordinal, chunk))
 

@@ -16,8 +16,10 @@ from pauseflow.store.pieces import cut
 from pauseflow.store.server import Server
 from pauseflow.store.tuning import CHUNK_RECORDS, Tuning
 from pauseflow_workers.colleagues import Colleagues
+from pauseflow_workers.gate import Gate, GatedRunner
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.settling import CrashedWorker, Settling
+from pauseflow_workers.turnstile import Turnstile
 
 SLICE_SECONDS = 0.05
 OUTPUT_BYTES = 1 << 20
@@ -41,6 +43,7 @@ class Station:
         tuning: takes in what chunks cost, and says how large pieces should be.
         lately: what this worker's stations have emitted.
         colleagues: what the other workers can run.
+        turnstile: asks for permits, where the stage has a rate or a limit.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Station:
         tuning: Tuning,
         lately: Lately | None = None,
         colleagues: Colleagues | None = None,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._flow = graph.name
         self._stage = stage
@@ -59,6 +63,8 @@ class Station:
         self._lately = lately or Lately()
         self._colleagues = colleagues or Colleagues()
         self._runner = runner_for(stage, graph.name)
+        if turnstile is not None and (stage.rate is not None or stage.limit is not None):
+            self._runner = GatedRunner(self._runner, Gate(graph.name, stage, turnstile))
         self._next = [graph[each.target] for each in self._outlets if each.target is not None]
         self._room_version = -1
         self._room_known = 0

@@ -23,6 +23,7 @@ from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
+from pauseflow.store.permits import Permits
 from pauseflow.store.schedules import Announcement
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Server, Wire
@@ -33,6 +34,7 @@ from pauseflow_workers.heartbeat import Heartbeat
 from pauseflow_workers.holds import Holds
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.station import Station
+from pauseflow_workers.turnstile import Turnstile
 
 AHEAD_SECONDS = 0.02
 """How much work is read ahead."""
@@ -87,8 +89,12 @@ class Worker:
         }
         self._colleagues = Colleagues()
         lately = Lately()
+        self._permits = Permits(self._keys, self.name)
+        self._turnstile = Turnstile(server.wire(), self._permits)
         self._stations = {
-            (graph.name, name): Station(graph, graph[name], self._tuning, lately, self._colleagues)
+            (graph.name, name): Station(
+                graph, graph[name], self._tuning, lately, self._colleagues, self._turnstile
+            )
             for graph, name in chosen
         }
         for station in self._stations.values():
@@ -137,6 +143,7 @@ class Worker:
                 station.close()
             self._wire.close()
             self._side_wire.close()
+            self._turnstile.close()
 
     def run_once(self) -> int:
         """One turn without waiting, for tests. Returns how many chunks were worked on."""
@@ -156,6 +163,7 @@ class Worker:
         self._renew(self._wire)
         self._schedules.make(self._wire)
         self._return_strays(self._wire)
+        self._turnstile.settle()
         self._connected = True
 
     def _renew(self, wire: Wire) -> None:
