@@ -11,6 +11,7 @@ from pauseflow.errors import (
     CodecError,
     FeedGap,
     FlowDefinitionError,
+    LetterRefused,
     PauseflowError,
     ResultsDropped,
     RunConflict,
@@ -22,15 +23,17 @@ from pauseflow.errors import (
     ServerUnreachable,
     SettingsError,
     SignalRefused,
+    SkipRefused,
     StoreError,
+    UnknownLetter,
     UnknownName,
     UnknownRun,
 )
 
 HELP = """\
-Exit codes: 0 all went well; 1 the run failed, halted or was cancelled; 2 usage or bad input;
-3 no such flow, stage or run; 4 the server can't be reached, refuses, or is full; 70 a bug in
-pauseflow; 130 interrupted; 143 terminated."""
+Exit codes: 0 all well; 1 the run failed, halted or was cancelled; 2 usage or bad input;
+3 no such flow, stage, run or dead letter; 4 the server can't be reached, refuses, or is full;
+70 a bug in pauseflow; 130 it was interrupted; 143 terminated."""
 
 
 class Exit(IntEnum):
@@ -69,6 +72,9 @@ class Ended(BaseException):
 _CODES: tuple[tuple[type[PauseflowError], Exit], ...] = (
     (UnknownName, Exit.NOT_FOUND),
     (UnknownRun, Exit.NOT_FOUND),
+    (UnknownLetter, Exit.NOT_FOUND),
+    (LetterRefused, Exit.USAGE),
+    (SkipRefused, Exit.FAILED),
     (ServerUnreachable, Exit.SERVER),
     (ServerRefused, Exit.SERVER),
     (ServerFull, Exit.SERVER),

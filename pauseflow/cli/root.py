@@ -25,11 +25,14 @@ COMMANDS = {
     "results": "Print a run's results as JSON lines.",
     "runs": "List runs, the newest first.",
     "show": "Show where a run stands, stage by stage.",
+    "stack": "Show where everything in a run stands, like a traceback.",
     "signal": "Send a signal to a run: what has waited longest for it there goes on.",
     "jobs": "Run the app's job stages: a worker of RQ with the app loaded.",
     "flows": "List the app's flows with their stages.",
     "schedules": "List when runs start by themselves.",
     "retry": "Let a halted run go on from the record that it halted at.",
+    "skip": "Set aside the record that a run halted at, and let it go on behind it.",
+    "dead": "List, show, retry, edit or drop dead letters: records that were set aside.",
 }
 PLUGINS = "pauseflow.commands"
 # Plugins too, but our own, and slow to import.

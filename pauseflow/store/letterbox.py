@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ KEYS_AT_ONCE = 500
 
 RUN_ID_KEPT = 100
 """Characters of a run's id in the ids of the runs that its dead letters become."""
+
+NEWEST = 200
+"""Letters among which a key that was mistyped is looked for."""
 
 T = TypeVar("T")
 
@@ -103,7 +107,7 @@ class Letterbox:
             found = {letter.key: letter for letter in self._read(page)}
             for key in page:
                 if key not in found:
-                    raise unknown_letter(key)
+                    raise unknown_letter(key, self._near(key))
                 yield found[key]
 
     def drop(self, keys: Iterable[str]) -> int:
@@ -246,6 +250,11 @@ class Letterbox:
         )
 
     # -- reading
+
+    def _near(self, key: str) -> str:
+        """What may have been meant instead."""
+        near = difflib.get_close_matches(key, self.keys(NEWEST), n=1, cutoff=0.8)
+        return f". Did you mean {near[0]!r}?" if near else ""
 
     def _pages(self) -> Iterator[list[str]]:
         """The keys of all letters, newest first.

@@ -74,6 +74,9 @@ def test_commands_of_other_packages_are_found_and_get_the_global_options(monkeyp
     [
         (errors.UnknownRun("x"), 3),
         (errors.UnknownName("x"), 3),
+        (errors.UnknownLetter("x"), 3),
+        (errors.LetterRefused("x"), 2),
+        (errors.SkipRefused("x"), 1),
         (errors.ServerUnreachable("x"), 4),
         (errors.ServerRefused("x"), 4),
         (errors.ServerFull("x"), 4),
