@@ -13,6 +13,7 @@ from pauseflow.codec.showing import decode_to_show
 from pauseflow.errors import AppError, MalformedData
 from pauseflow.resumable.series import Series
 from pauseflow.resumable.showing import FrameView
+from pauseflow.resumable.views import views_of
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.state import State
 
@@ -94,15 +95,15 @@ def _stand(letter: Letter, app: App | None) -> Iterator[str]:
     if frame.series is None:
         return
     series = _series(letter, app)
-    if series is None:
-        yield "where it stands is in its frame; name the app (--app) to see it"
-        return
-    yield from _view(series.describe(frame.series))
+    for view in views_of(frame.series) if series is None else series.views(frame.series):
+        yield from _view(view)
 
 
 def _view(view: FrameView) -> Iterator[str]:
-    place = f"{view.file}:{view.line}" if view.line else view.file
+    place = f"line {view.line}" if view.file == "?" else f"{view.file}:{view.line}"
     yield f"goes on in {view.function}, {place}"
+    if view.source:
+        yield f"    {view.source}"
     for name, text in view.locals.items():
         yield f"    {name} = {text}"
     if view.note:

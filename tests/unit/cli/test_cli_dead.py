@@ -142,8 +142,10 @@ def test_show_says_where_in_the_code_a_frame_stands(app, died, call):
 def test_show_does_without_the_app(died, call, monkeypatch):
     monkeypatch.delenv("FLOWCTL_APP")
     lines = call_shown(call, "dead", "show", "c:steps:0")
-    assert "--app" in lines[3]
-    assert "there is no" not in "".join(lines)
+    line = APP.splitlines().index("        yield PauseFlow()") + 1
+    assert lines[3].endswith(f"steps, line {line}")
+    assert "    number = 2" in lines
+    assert call_shown(call, "dead", "show", "a:ship:2")[1] == 'record: "Order(number=2)"'
     assert call("dead", "show", "c:steps:0", "--app", "nowhere").exit_code == 0
 
 
