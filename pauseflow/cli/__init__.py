@@ -5,8 +5,9 @@ Imports stay inside functions where they are costly, so that `flowctl --help` is
 
 from __future__ import annotations
 
-import signal
 import sys
+from signal import SIG_IGN, SIGINT
+from signal import signal as on_signal  # the command `signal` is a module of this package
 
 
 def main() -> None:
@@ -20,6 +21,6 @@ def main() -> None:
             flowctl.main(prog_name="flowctl")
         finally:
             # All is said and stopped: what is left is Python's own end, with nothing to interrupt.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            on_signal(SIGINT, SIG_IGN)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,6 +1,8 @@
 """`flowctl signal`."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -70,6 +72,15 @@ def test_one_that_comes_early_is_kept(cluster, call):
     assert "kept for the first that waits" in result.stderr
     asked(cluster, "a")
     assert answers(cluster) == [["a", 7]]
+
+
+def test_as_a_program_it_ends_without_a_word_of_python(tmp_path):
+    """The command's module has the name of one of Python's that flowctl uses as it ends."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pauseflow.cli", "signal", "r", "a b"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
 def test_for_programs(cluster, call):
