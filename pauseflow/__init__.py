@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from pauseflow.failing import Backoff, RetryAfter
     from pauseflow.flow import End, Flow, ReplayWarning, Stream
+    from pauseflow.limits import Limit, Rate
     from pauseflow.pause import PauseFlow
 
 __all__ = [
@@ -49,12 +50,14 @@ __all__ = [
     "FlowDefinitionError",
     "FrameError",
     "JobFailed",
+    "Limit",
     "MalformedData",
     "NotResumable",
     "NotSerializable",
     "OutsideStage",
     "PauseFlow",
     "PauseflowError",
+    "Rate",
     "ReplayWarning",
     "ResultsDropped",
     "RetryAfter",
@@ -118,6 +121,10 @@ _HOME = {
         "Flow",
         "ReplayWarning",
         "Stream",
+    ),
+    "pauseflow.limits": (
+        "Limit",
+        "Rate",
     ),
     "pauseflow.pause": ("PauseFlow",),
     "pauseflow.client": (
