@@ -55,7 +55,7 @@ def test_the_run_completes_without_the_record_and_in_order(fake):
         assert sorted(letter.key for letter in letters) == [f"local:sift:{n}" for n in (2, 5, 8)]
         newest = letters[0]
         assert (newest.record, newest.error, newest.attempts) == (8, "not 8", 1)
-        assert "test_dead.py" in newest.traceback
+        assert "test_dead_records.py" in newest.traceback
 
 
 @pytest.mark.parametrize("options", [{}, {"ordered": False}, {"threads": 3}])

@@ -145,7 +145,20 @@ def test_show_does_without_the_app(died, call, monkeypatch):
     line = APP.splitlines().index("        yield PauseFlow()") + 1
     assert lines[3].endswith(f"steps, line {line}")
     assert "    number = 2" in lines
+
+
+def test_show_does_without_the_class_of_the_record(app, cluster, died, call):
+    known = cluster.client.dead_letter("a:ship:2")
+    parts = {each: getattr(known, each) for each in Letter.__slots__}
+    item = known.item.replace(b"shopping", b"elsewhere"[:8])
+    cluster.wire.call(
+        ("HSET", cluster.keys.letters, known.key, Letter(**parts | {"item": item}).pack())
+    )
     assert call_shown(call, "dead", "show", "a:ship:2")[1] == 'record: "Order(number=2)"'
+    cluster.wire.call(
+        ("HSET", cluster.keys.letters, known.key, Letter(**parts | {"item": b"\xc1"}).pack())
+    )
+    assert "can't be read" in call_shown(call, "dead", "show", "a:ship:2")[1]
     assert call("dead", "show", "c:steps:0", "--app", "nowhere").exit_code == 0
 
 
