@@ -57,8 +57,8 @@ def leaks(server: Server) -> list[str]:
             continue
         run_id = key[len(keys.prefix + "run:") :].split(":")[0]
         state = wire.call(("HGET", keys.run(run_id).base, "state"))
-        if state in (None, b"done"):
-            leaked.append(f"{key} (its run is {'gone' if state is None else 'done'})")
+        if state in (None, b"done", b"cancelled"):
+            leaked.append(f"{key} (its run is {'gone' if state is None else state.decode()})")
     wire.close()
     return leaked
 

@@ -45,8 +45,7 @@ touch(self)
 -- Goes on at once, or, in a run that a person has paused, when they let it.
 local function go_on(envelope)
   if flow.paused then
-    local ordinal = string.match(envelope, '^%d+ %S+ %d+ (%d+)')
-    redis.call('HSET', parked, string.sub(self.field, 3) .. ':' .. ordinal,
+    redis.call('HSET', parked, paused_field(string.sub(self.field, 3), envelope),
       string.format('paused %d 0 0\n', clock(now)) .. envelope)
     self.parked = self.parked + 1
   else

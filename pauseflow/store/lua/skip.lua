@@ -9,6 +9,7 @@
 -- RETURNS: how many were skipped | 0 one is not parked any more as it was read, and none was skipped | -1 no such run
 --   | -2 the run is over
 -- @include books
+-- @include parked
 
 local run_fields = redis.call('HMGET', run, 'state', 'closed', 'digest')
 local state = run_fields[1]
@@ -40,8 +41,7 @@ for i = 0, count - 1 do
   local field, stage = ARGV[3 + 6 * i], all_books[ARGV[5 + 6 * i]]
   local envelope, letter, letter_text = ARGV[6 + 6 * i], ARGV[7 + 6 * i], ARGV[8 + 6 * i]
   if state == 'paused' then
-    local ordinal = string.match(envelope, '^%d+ %S+ %d+ (%d+)')
-    redis.call('HSET', parked, string.match(field, '^(.*):') .. ':' .. ordinal,
+    redis.call('HSET', parked, paused_field(string.match(field, '^(.*):'), envelope),
       string.format('paused %d 0 0\n', now + 0) .. envelope)
   else
     redis.call('XADD', KEYS[5 + i], '*', 'e', envelope)

@@ -13,6 +13,12 @@ local function open_parked(text)
   return why, since, string.sub(text, at, body - 1), string.sub(text, body)
 end
 
+-- Under which name a paused run parks a continuation. One without records has no ordinal of its own, only a number.
+local function paused_field(stage_name, envelope)
+  local seq, ordinal, count = string.match(envelope, '^%d+ %S+ (%d+) (%d+) %d+ (%d+)')
+  return stage_name .. ':' .. (count == '0' and '-' .. seq or ordinal)
+end
+
 -- A continuation that waits for a permit keeps its place in the window: a run waits with a window of them at most.
 local function keeps_place(why)
   return why == 'rate' or why == 'limit'
