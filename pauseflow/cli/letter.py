@@ -88,12 +88,10 @@ def _stand(letter: Letter, app: App | None) -> Iterator[str]:
     except MalformedData as error:
         yield f"how far it had come can't be read: {error}"
         return
-    if frame is None:
+    if frame is None or frame.series is None:
         yield "goes on from its beginning"
         return
     yield f"{frame.emitted:,} values were emitted before it failed"
-    if frame.series is None:
-        return
     series = _series(letter, app)
     for view in views_of(frame.series) if series is None else series.views(frame.series):
         yield from _view(view)
