@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from pauseflow.answer import Answer
 from pauseflow.errors import (
@@ -20,6 +20,7 @@ from pauseflow.errors import (
 from pauseflow.feed import Feed
 from pauseflow.graph import Graph
 from pauseflow.pause import check_signal_name
+from pauseflow.rollout import Rollout
 from pauseflow.store.books import (
     ParkedInfo,
     ResultsInfo,
@@ -39,7 +40,11 @@ from pauseflow.store.results import ResultsPage
 from pauseflow.store.runs import SIGNALS_KEPT, Runs, unknown_run
 from pauseflow.store.server import Server
 from pauseflow.store.skipping import Skipping
+from pauseflow.store.standing import Standings
 from pauseflow.store.tuning import Tuning
+
+if TYPE_CHECKING:
+    from pauseflow.stack import RunStack
 
 __all__ = [
     "Client",
@@ -462,6 +467,30 @@ class Client:
     def held(self) -> Held:
         """The runs, flows and stages that are paused, and the runs that were cancelled lately."""
         return self._holding.held()
+
+    def stack(
+        self, run_id: str, *, flows: Mapping[str, HasGraph] | None = None, limit: int = 20
+    ) -> RunStack:
+        """Where everything in a run stands: what is parked or half done, its frames and locals.
+
+        It changes nothing, and runs nothing of the app.
+
+        Args:
+            run_id: the run.
+            flows: the app's by their names, for source lines; without them a frame tells what it
+                has itself.
+            limit: at most so many chunks.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        from pauseflow.stack import stack_of  # noqa: PLC0415 - brings in all of resumable
+
+        info = self._runs.info(run_id, parked=False)
+        standing = Standings(self._keys, self._wire).of(info, limit)
+        flow = (flows or {}).get(info.flow)
+        graph = None if flow is None else flow.graph
+        return stack_of(info, standing, Rollout(self.workers()), graph)
 
     def workers(self) -> list[WorkerInfo]:
         """The workers whose lease has not ended."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pauseflow.codec.showing import Instance
 from pauseflow.resumable.frame import Frame
 from pauseflow.resumable.standing import shown
 
@@ -90,6 +91,9 @@ def _laid(laid: Any, heap: list[Any], depth: int) -> str:  # noqa: C901, PLR0911
             return f"<{kind} iterator: {each(state)}>" if state else "<iterator: nothing left>"
         case ["g", name, _, _, line, *_]:
             return f"<generator {name}, at line {line}>"
+        case ["z", Instance(name=name, plain=dict(fields))]:
+            told = ", ".join(f"{field}={_told(fields[field], heap, depth)}" for field in fields)
+            return f"{name.rpartition(':')[2]}({told})"
         case ["n" | "y" | "z", name, *_]:
             return f"<{name}>" if isinstance(name, str) else f"<{type(name).__qualname__}>"
     return _repr(laid)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from pauseflow.codec.showing import shown
 from pauseflow.errors import CodecError
 from pauseflow.origin import Code, Origin, named
 from pauseflow.resumable.frame import Frame
 from pauseflow.resumable.origins import OWN, read_to_show
 from pauseflow.resumable.prepared import Resumable
 from pauseflow.resumable.replay import ReplayFrame
-from pauseflow.resumable.showing import FrameView, told_locals, told_short
-from pauseflow.resumable.standing import shown
+from pauseflow.resumable.showing import FrameView, told_short
 
 MOST = 20
 """Frames of one stack that are shown."""
@@ -46,9 +46,7 @@ def views_of(
         note = f"run again from the beginning, {read.taken} values are skipped"
         view = FrameView(read.function, read.fingerprint, "?", 0, note=note, version=version)
         return (_noted(view, code),)
-    view = FrameView(
-        read.function, read.fingerprint, "?", read.line, told_locals(read), version=version
-    )
+    view = FrameView(read.function, read.fingerprint, "?", read.line, _scope(read), version=version)
     found = []
     for each in (view, *_inner(read)):
         found.append(_placed(each, find))
@@ -74,6 +72,30 @@ def _placed(view: FrameView, find: Find | None) -> FrameView:
     return view
 
 
+def _scope(frame: Frame) -> dict[str, str]:
+    """The live locals, hidden iterators last; generators among these have a view of their own."""
+    data = frame.to_data()
+    told = {name: shown(value) for name, value in data[5].items()}
+    if len(data) > 6:
+        told |= {name: told_short(tagged, data[8]) for name, tagged in data[6].items()}
+    return _ordered(told)
+
+
+def _told_scope(scope: list[Any], heap: list[Any]) -> dict[str, str]:
+    pairs = zip(scope[::2], scope[1::2], strict=False)
+    return _ordered({n: told_short(tagged, heap) for n, tagged in pairs if isinstance(n, str)})
+
+
+def _ordered(told: dict[str, str]) -> dict[str, str]:
+    hidden = {name for name in told if not name or name.startswith("_pf")}
+    ordered = {name: text for name, text in told.items() if name not in hidden}
+    for name in sorted(hidden):
+        if not told[name].startswith("<generator "):
+            kind = "(iterator)" if not name or name.startswith("_pf_it") else "(in between)"
+            ordered[f"{kind[:-1]} {len(ordered)})" if kind in ordered else kind] = told[name]
+    return ordered
+
+
 def _inner(frame: Frame) -> Iterator[FrameView]:
     data = frame.to_data()
     if len(data) > 6:
@@ -95,12 +117,7 @@ def _generators(value: Any, heap: list[Any], seen: set[int], depth: int) -> Iter
             pass
         case ["g", str(name), str(fingerprint), int(), int(line), list(scope), *_]:
             if not name.startswith(OWN):
-                told = {
-                    shown(local): told_short(tagged, heap)
-                    for local, tagged in zip(scope[::2], scope[1::2], strict=False)
-                    if isinstance(local, str)
-                }
-                yield FrameView(name, fingerprint, "?", line, told)
+                yield FrameView(name, fingerprint, "?", line, _told_scope(scope, heap))
             for tagged in scope[1::2]:
                 yield from _generators(tagged, heap, seen, depth - 1)
         case _:

@@ -181,7 +181,7 @@ class Chunks:
         for stream, items in reply or ():
             flow, stage = self._places[stream]
             for entry_id, fields in items:
-                found.append(Entry(flow, stage, entry_id, _envelope(fields)))
+                found.append(Entry(flow, stage, entry_id, envelope_of(fields)))
         return found
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
@@ -287,7 +287,8 @@ class Chunks:
         )
 
 
-def _envelope(fields: list[bytes] | None) -> Envelope | MalformedData:
+def envelope_of(fields: list[bytes] | None) -> Envelope | MalformedData:
+    """The chunk in the fields of a stream's entry, or why it is none."""
     names = () if fields is None else tuple(fields[::2])
     if names not in _FIELDS:
         return MalformedData("an entry without a chunk in it")

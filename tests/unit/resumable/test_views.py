@@ -58,6 +58,7 @@ def test_generators_that_are_held_follow_the_one_that_holds_them() -> None:
         assert LINES[view.line - 1].strip() == view.source
     assert views[1].locals["at"] == "1"
     assert views[2].locals["name"] == "'b'"
+    assert list(views[0].locals) == ["secret"]
     assert views[0].locals["secret"] == "'" + "s" * 196 + "..."
 
 
@@ -76,7 +77,7 @@ def test_of_other_code_no_source_is_shown() -> None:
     assert view.note == (
         f"made by code 0123456789abcdef (v1), and the app here has {series.fingerprint} (v2)"
     )
-    assert view.locals == {"name": "'a'", "the iterator of the loop or `yield from`": ANY}
+    assert view.locals == {"name": "'a'", "(iterator)": ANY}
 
 
 @pytest.mark.parametrize(
