@@ -3,13 +3,14 @@
 import asyncio
 import os
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from pauseflow import Flow, PauseFlow, current
+from pauseflow.errors import RunOver
 from pauseflow.stages import Budget
 from support.cluster import Cluster
 from support.faults import Faults, ShakyServer
@@ -173,6 +174,7 @@ class Scene:
         self.server = fake_server()
         self.results = []
         self.lost = 0
+        self.held = 0
 
     def run(self, values):
         """The results of a run of these records."""
@@ -229,7 +231,8 @@ class Scene:
 
     def event(self):
         cluster, draw = self.cluster, self.draw
-        match draw(st.sampled_from(["step", "step", "step", "tick", "later", "lose", "read"])):
+        events = ["step"] * 5 + ["tick", "later", "lose", "read", "hold", "hold", "let go"]
+        match draw(st.sampled_from(events)):
             case "step" if cluster.workers:
                 cluster.step(draw(st.sampled_from(cluster.workers)))
             case "tick":
@@ -241,6 +244,34 @@ class Scene:
                 self.lose_one()
             case "read":
                 self.read()
+            case "hold":
+                self.hold()
+            case "let go":
+                self.let_go(all_hear=draw(st.booleans()))
+
+    def hold(self):
+        """A person pauses the run, its flow or one of its stages; some workers hear of it."""
+        names = [stage.name for stage in self.flow.graph.stages]
+        what = self.draw(st.sampled_from(["the run", "the flow", *names]))
+        client = self.cluster.client
+        if what == "the run":
+            with suppress(RunOver):
+                client.pause("local")
+        else:
+            client.pause_flow("f", None if what == "the flow" else what)
+        self.held += 1
+        if self.cluster.workers and self.draw(st.booleans()):
+            self.draw(st.sampled_from(self.cluster.workers)).renew()
+
+    def let_go(self, *, all_hear):
+        """All goes on that was held."""
+        client = self.cluster.client
+        with suppress(RunOver):
+            client.resume("local")
+        for stage in [None, *(stage.name for stage in self.flow.graph.stages)]:
+            client.resume_flow("f", stage)
+        for worker in self.cluster.workers if all_hear else ():
+            worker.renew()
 
     def lose_one(self):
         """A worker dies before or after what it sends arrives, and another takes its place."""
@@ -266,6 +297,7 @@ class Scene:
 
     def finish(self):
         """No more accidents: now it has to come to an end."""
+        self.let_go(all_hear=True)
         self.cluster.bury()
         while self.cluster.client.run("local").state != "done":
             before = len(self.results)
@@ -321,7 +353,7 @@ def test_ordered_flows_give_the_same_results_in_the_same_order(data):
         if scene.lost:  # what a lost worker had done is done again
             mine = list(dict.fromkeys(mine))
         assert [value for _, value, _ in mine] == theirs
-    event(f"workers lost: {min(scene.lost, 3)}")
+    event(f"workers lost: {min(scene.lost, 3)}, held: {min(scene.held, 3)}")
     assert_no_leaks(scene.server)
 
 

@@ -186,7 +186,7 @@ def test_a_damaged_chunk_of_a_held_run_is_set_aside(fake, caplog):
     with Cluster(fake, flow) as cluster:
         cluster.client.submit(flow, 1, run_id="local")
         stream = cluster.keys.stream("f", "see")
-        ((entry, fields),) = cluster.wire.call(("XRANGE", stream, "-", "+"))
+        ((entry, _),) = cluster.wire.call(("XRANGE", stream, "-", "+"))
         cluster.wire.call(("XDEL", stream, entry))
         cluster.wire.call(
             ("XADD", stream, "*", "e", b"1 local 0 0 0 1 0 1 2\n\xc1\xc1\x01", "s", b"?")
@@ -323,8 +323,7 @@ def told(run_id):
 
 def test_a_cancelled_run_stops_and_on_cancel_is_told_once(fake, small):
     def endless(_):
-        for number in range(10**9):
-            yield number
+        yield from range(10**9)
 
     flow = line(("branch", endless), ("map", lambda x: x, {"name": "keep"}), on_cancel=told)
     with Cluster(fake, flow, workers=2) as cluster:
