@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from pauseflow import codec
+from pauseflow.codec.showing import decode_to_show
 from pauseflow.errors import LetterRefused, MalformedData, StoreError, UnknownLetter
 from pauseflow.graph import Graph
 from pauseflow.stages.state import State
@@ -194,10 +195,11 @@ class Letterbox:
         graph[letter.stage]  # the flow may have lost the stage since
         try:
             state = State.parse(letter.state, 1)
+            decode_to_show(letter.item)
         except MalformedData as error:
             raise LetterRefused(
-                f"how far dead letter {letter.key!r} had come can't be read: {error}. Edit it, "
-                f"and it begins from the top"
+                f"the record of dead letter {letter.key!r}, or how far it had come, can't be "
+                f"read: {error}. Edit it, and it begins from the top"
             ) from None
         state.origin = letter.run
         return state

@@ -237,12 +237,13 @@ def test_ids_do_not_grow_beyond_what_a_run_may_have():
 
 def test_what_cannot_be_tried_again_keeps_all_letters(client, post, wire):
     lost = letter(1, stage="gone")
-    post(letter(0), lost, letter(2, flow="f"), letter(3, state=b"\xc1"))
+    post(letter(0), lost, letter(2, flow="f"), letter(3, state=b"\xc1"), letter(4, item=b"\xc1"))
     before = contents(wire)
     for bad, error, said in (
         (lost.key, UnknownName, "no stage 'gone'"),
         ("r:s0:2", LetterRefused, "is of flow 'f', not of 'line'"),
         ("r:s0:3", LetterRefused, "Edit it"),
+        ("r:s0:4", LetterRefused, "Edit it"),
     ):
         with pytest.raises(error, match=said):
             client.retry_dead(LINE, ["r:s0:0", bad])
