@@ -189,7 +189,7 @@ class Stream(Generic[T]):
             result_ttl: how long RQ keeps a job that is done; an hour if None, two minutes at least.
             retry: how often RQ runs a failed job again, at once, before this stage hears of it.
             **options: see `Options`. `timeout=` is the job's hard time limit, ten minutes if it is
-                left out. `concurrency=` and `threads=` are not for jobs.
+                left out. `concurrency=`, `threads=` and `limit=` are not for jobs.
 
         Raises:
             FlowDefinitionError: it can't work; the message says what to write instead.

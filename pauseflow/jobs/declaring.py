@@ -36,6 +36,11 @@ def declare_job(
                 f"job(...) has no {option}=: each job has a process of its own. Start more of "
                 f"flowctl jobs, or give a window= to have more records of a run with RQ at once"
             )
+    if options.get("limit") is not None:
+        raise FlowDefinitionError(
+            "job(...) has no limit=: as many jobs run at once as there are processes of flowctl "
+            "jobs for their queue. Give the stage a queue= of its own, and that as many processes"
+        )
     # The time limit is RQ's to keep: nothing of the author's runs in our worker.
     others = {name: value for name, value in options.items() if name != "timeout"}
     stage = declare(Kind.JOB, fn, others, extra=_OF_JOBS)

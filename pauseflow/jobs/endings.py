@@ -15,6 +15,9 @@ from pauseflow.store.jobs import RqJob
 LOST = "AbandonedJobError"
 """The error's type, RQ's own word, if it was not the job that failed: its worker is gone."""
 
+NOT_HERE = "StageNotHere"
+"""The error's type if the job's process had an app of another version, without the stage."""
+
 STOPPED = "JobStopped"
 CANCELED = "JobCanceled"
 MISSING = "NoSuchJobError"

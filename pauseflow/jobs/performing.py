@@ -9,13 +9,17 @@ from functools import cache
 from pauseflow import codec
 from pauseflow.app import App, load
 from pauseflow.context import Place, place
-from pauseflow.errors import PauseflowError
+from pauseflow.errors import PauseflowError, UnknownName
 from pauseflow.graph import Kind, Stage
 from pauseflow.jobs.call import Call
 from pauseflow.pause import PauseFlow
 from pauseflow.settings import Settings
 
 FILE = __file__
+
+
+class StageNotHere(PauseflowError):
+    """The app of this process is older or newer than the job, and does not have its stage."""
 
 
 def perform(*arguments: object) -> object:
@@ -32,9 +36,10 @@ def perform(*arguments: object) -> object:
 
     Raises:
         MalformedData: these are no arguments of a job of ours, or the record is damaged.
-        AppError: the app can't be imported, or has no such flow or stage.
+        AppError: the app can't be imported.
+        StageNotHere: it has no such flow, or no such job stage.
         NotSerializable: what the function returned has no encoding.
-        PauseflowError: the stage is no job stage, or the function raised a PauseFlow.
+        PauseflowError: the function raised a PauseFlow.
     """
     call = Call.of(list(arguments))
     stage = _stage(app(), call)
@@ -76,9 +81,12 @@ def app() -> App:
 
 
 def _stage(app: App, call: Call) -> Stage:
-    stage = app.flow(call.flow).graph[call.stage]
+    try:
+        stage = app.flow(call.flow).graph[call.stage]
+    except UnknownName as error:
+        raise StageNotHere(str(error)) from None
     if stage.kind is not Kind.JOB:
-        raise PauseflowError(
+        raise StageNotHere(
             f"stage {call.stage!r} of flow {call.flow!r} was a job when this job was put into the "
             f"queue, and is {stage.kind} in the app that is loaded here"
         )

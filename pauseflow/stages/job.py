@@ -10,7 +10,7 @@ from pauseflow.answer import Answer
 from pauseflow.errors import JobFailed, ServerFull, ServerUnreachable, StoreError
 from pauseflow.graph import Stage
 from pauseflow.jobs.call import Call
-from pauseflow.jobs.endings import LOST
+from pauseflow.jobs.endings import LOST, NOT_HERE
 from pauseflow.jobs.enqueuing import Enqueuer
 from pauseflow.jobs.identity import number_of
 from pauseflow.jobs.spec import JobSpec
@@ -30,6 +30,9 @@ SERVER_SECONDS = 1.0
 
 if TYPE_CHECKING:
     from pauseflow.store.server import Server
+
+OTHER_CODE_SECONDS = 10.0
+"""Until the next try, when the job met a process of older or newer code."""
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,10 @@ class JobRunner(Runner):
                 return None
             error = _error_of(answer)
             number = number_of(error.job)
+            if error.error_type == NOT_HERE:
+                part.frames[index] = Frame(emitted=number).to_bytes()
+                log.warning("%s; asking again in %g s", error, OTHER_CODE_SECONDS)
+                return self._stand(part, index, PauseFlow(after=OTHER_CODE_SECONDS), budget)
             if error.error_type != LOST or number >= frame.emitted + MOST_JOBS:
                 # The next try is another job: RQ may not have put this one away yet.
                 part.frames[index] = Frame(emitted=number).to_bytes()
@@ -100,9 +107,13 @@ class JobRunner(Runner):
 
     def _wait(self, part: _Part, index: int, budget: Budget) -> End | None:
         frame = part.frame(index, self.stage.name) or Frame()
-        pause = PauseFlow.waiting(frame.waits or "", None)
         if self.stage.ordered:
             self._ask_ahead(part, index + 1, budget)
+        return self._stand(part, index, PauseFlow.waiting(frame.waits or "", None), budget)
+
+    def _stand(self, part: _Part, index: int, pause: PauseFlow, budget: Budget) -> End | None:
+        """Leave the record at this pause: the whole chunk, or it alone."""
+        if self.stage.ordered:
             return Paused(pause)
         part.outcome.parked.append(Parked(index, part.frames[index], pause))
         spent = index + 1 < len(part.work.items) and budget.spent(len(part.outcome.parked))

@@ -28,7 +28,6 @@ from pauseflow.errors import (
     ServerFull,
     ServerRefused,
     ServerUnreachable,
-    UnknownName,
 )
 from pauseflow.jobs import CodecSerializer, JobSpec, callbacks, performing
 from pauseflow.jobs.call import Call
@@ -152,6 +151,7 @@ def test_a_nested_function_is_told_where_it_is_nested():
         ({"retry": "3"}, "backoff="),
         ({"threads": 3}, "no threads="),
         ({"concurrency": 3}, "no concurrency="),
+        ({"limit": 3}, "no limit="),
         ({"qeue": "heavy"}, "did you mean queue=?"),
     ],
 )
@@ -424,6 +424,22 @@ def test_a_job_whose_worker_was_lost_is_no_failure_until_it_happens_again_and_ag
     assert outcome.end.error.error_type == LOST
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_job_that_meets_other_code_has_not_failed_and_is_asked_for_again(enqueuer, ordered):
+    run = runner(enqueuer, ordered=ordered)
+    outcome = run.run(work([1]), Budget())
+    frame = outcome.frames[0] if ordered else outcome.parked[0].frame
+    first = Frame.from_bytes(frame).waits.removeprefix("job:")
+    answer = Answer.of_failed(first, performing.StageNotHere.__name__, "no such stage")
+    outcome = run.run(work([1], frames={0: frame}, answer=answer), Budget())
+    frame = outcome.frames[0] if ordered else outcome.parked[0].frame
+    pause = outcome.end.pause if ordered else outcome.parked[0].pause
+    assert pause.after > 0
+    outcome = run.run(work([1], frames={0: frame}, answer=answer), Budget())
+    frame = outcome.frames[0] if ordered else outcome.parked[0].frame
+    assert Frame.from_bytes(frame).waits == f"job:{first}_2"
+
+
 def test_a_worker_that_stops_puts_nothing_more_into_queues(enqueuer, queue):
     budget = Budget()
     budget.stop()
@@ -539,13 +555,13 @@ def test_a_job_that_pauses_is_told_that_it_can_t():
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("stage", ["nowhere", "os.system"])
 def test_a_stage_that_the_app_does_not_have_is_not_looked_for_elsewhere(stage):
-    with pytest.raises(UnknownName, match="has no stage"):
+    with pytest.raises(performing.StageNotHere, match="has no stage"):
         perform(stage, 1)
 
 
 @pytest.mark.usefixtures("app")
 def test_a_stage_that_is_no_job_is_not_run():
-    with pytest.raises(PauseflowError, match="is map in the app"):
+    with pytest.raises(performing.StageNotHere, match="is map in the app"):
         perform("was_a_job", 1)
 
 
