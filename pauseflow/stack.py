@@ -7,7 +7,7 @@ is said to be so.
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import FunctionType
@@ -16,7 +16,6 @@ from typing import Protocol
 from pauseflow.codec import Marker
 from pauseflow.codec.showing import decode_items_to_show, decode_to_show, shown
 from pauseflow.graph import Graph, Stage
-from pauseflow.resumable.origins import origin_of
 from pauseflow.resumable.showing import FrameView
 from pauseflow.resumable.source import unwrapped
 from pauseflow.resumable.views import views_of
@@ -25,6 +24,7 @@ from pauseflow.stages.frame import Frame
 from pauseflow.stages.state import State
 from pauseflow.store.books import RunInfo, moment
 from pauseflow.store.envelope import Envelope
+from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.pieces import item_bytes
 from pauseflow.store.standing import DAMAGED, Stand, Standing
 
@@ -179,12 +179,10 @@ class _Telling:
             records=records,
             behind=envelope.count - len(records),
         )
-        return self._waiting_for_code(told, state) if stand.why == "code" else told
+        return self._waiting_for_code(told, envelope) if stand.why == CODE else told
 
-    def _waiting_for_code(self, told: StandInfo, state: State) -> StandInfo:
-        frame = state.frames.get(0)
-        series = None if frame is None else Frame.from_bytes(frame, decode_to_show).series
-        origin = None if series is None else origin_of(series)
+    def _waiting_for_code(self, told: StandInfo, envelope: Envelope) -> StandInfo:
+        origin = origin_of_chunk(envelope)
         if origin is None:
             return told
         flow, stage = self._run.flow, told.stage
@@ -239,11 +237,3 @@ def _beginning(stage: Stage | None) -> tuple[FrameView, ...]:
     code = fn.__code__
     name, file, line = f"{fn.__module__}:{fn.__qualname__}", code.co_filename, code.co_firstlineno
     return (FrameView(name, "", file, line, source=linecache.getline(file, line).strip()),)
-
-
-def stage_order(stands: Sequence[StandInfo]) -> list[tuple[str, list[StandInfo]]]:
-    """The stands by stage, in the order in which the stages come."""
-    grouped: dict[str, list[StandInfo]] = {}
-    for stand in stands:
-        grouped.setdefault(stand.stage, []).append(stand)
-    return list(grouped.items())

@@ -11,7 +11,8 @@ from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.cli.table import age, print_table
 
 if TYPE_CHECKING:
-    from pauseflow.client import RunInfo
+    from pauseflow.client import ParkedInfo, RunInfo
+    from pauseflow.rollout import Rollout
 
 
 @click.command()
@@ -26,12 +27,19 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
     cursor is how many chunks went on to the next stage in order; what is done but waits for its
     turn is held.
     """
+    from pauseflow.cli.report import as_object  # noqa: PLC0415 - brings in redis
+    from pauseflow.rollout import Rollout  # noqa: PLC0415 - the same
+
     with invocation.client() as client:
         info = client.run(run_id)
+        foreign = any(parked.code for parked in info.parked)
+        rollout = Rollout(client.workers() if foreign else ())
     if as_json:
-        from pauseflow.cli.report import as_object  # noqa: PLC0415 - brings in redis
-
-        click.echo(json.dumps(as_object(info)))
+        told = as_object(info)
+        told["orphaned"] = [
+            parked.key for parked in info.parked if _orphaned(parked, info, rollout)
+        ]
+        click.echo(json.dumps(told))
         return
     for line in _summary(info):
         click.echo(line)
@@ -39,7 +47,7 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
     _print_stages(info)
     if info.parked:
         click.echo()
-        _print_parked(info)
+        _print_parked(info, rollout)
 
 
 def _summary(info: RunInfo) -> list[str]:
@@ -82,11 +90,20 @@ def _print_stages(info: RunInfo) -> None:
     print_table(("STAGE", "", *numbers), rows, right=numbers)
 
 
-def _print_parked(info: RunInfo) -> None:
+def _orphaned(parked: ParkedInfo, info: RunInfo, rollout: Rollout) -> bool:
+    """Whether it waits for code that no live worker has."""
+    code = parked.code
+    return code is not None and not rollout.having(info.flow, parked.stage, code)
+
+
+def _print_parked(info: RunInfo, rollout: Rollout) -> None:
     rows = []
     for parked in info.parked:
         wake = f"in {age(parked.wake)}" if parked.wake else ""
         if parked.why == "failed":
             wake = "after flowctl retry"
-        rows.append((parked.stage, parked.key, parked.why, age(parked.since), wake, parked.note))
+        note = parked.note
+        if parked.code is not None:
+            note = rollout.told(info.flow, parked.stage, parked.code)
+        rows.append((parked.stage, parked.key, parked.why, age(parked.since), wake, note))
     print_table(("PARKED AT", "RECORD", "WHY", "SINCE", "GOES ON", ""), rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from pauseflow.origin import Origin
 from pauseflow.store.tuning import RESULTS_BYTES
 
 
@@ -92,6 +93,7 @@ class ParkedInfo:
         since: when it began to wait.
         wake: when it goes on by itself, or None.
         note: more for a person; the error, say.
+        code: of one that waits for other code: which; None if that can't be told.
     """
 
     stage: str
@@ -100,6 +102,7 @@ class ParkedInfo:
     since: datetime
     wake: datetime | None
     note: str
+    code: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from pauseflow.store import commands
 from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Appended, Delivered, Submitted
-from pauseflow.store.envelope import ParkedChunk
+from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.keys import Keys, RunKeys, valid_run_id
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
@@ -343,11 +344,20 @@ def unknown_run(run_id: str) -> UnknownRun:
 def _parked(run_id: str, flat: Sequence[bytes]) -> Iterator[ParkedInfo]:
     for name, value in zip(flat[::2], flat[1::2], strict=True):
         try:
-            chunk = ParkedChunk.parse(value)
-        except MalformedData:
-            continue
-        stage, _, ordinal = name.decode().rpartition(":")
-        wake = moment(chunk.wake) if chunk.wake else None
-        yield ParkedInfo(
-            stage, f"{run_id}:{stage}:{ordinal}", chunk.why, moment(chunk.since), wake, chunk.note
-        )
+            yield _parked_info(run_id, name.decode(), ParkedChunk.parse(value))
+        except (MalformedData, ValueError, OverflowError):
+            continue  # damaged: `flowctl stack` shows it
+
+
+def _parked_info(run_id: str, name: str, chunk: ParkedChunk) -> ParkedInfo:
+    wake = moment(chunk.wake) if chunk.wake else None
+    waits_for = origin_of_chunk(Envelope.parse(chunk.envelope)) if chunk.why == CODE else None
+    return ParkedInfo(
+        name.rpartition(":")[0],
+        f"{run_id}:{name}",
+        chunk.why,
+        moment(chunk.since),
+        wake,
+        chunk.note,
+        waits_for,
+    )
