@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from pauseflow.client import RunInfo, RunState
+from pauseflow.client import Held, RunInfo, RunState
 
 
 def as_object(info: RunInfo) -> dict[str, object]:
@@ -14,14 +14,23 @@ def as_object(info: RunInfo) -> dict[str, object]:
     return found
 
 
-def condition(info: RunInfo) -> str:
-    """Why a run does not get on, in a few words; empty if nothing is known to hold it."""
+def condition(info: RunInfo, held: Held | None = None) -> str:
+    """Why a run does not get on, in a few words; empty if nothing is known to hold it.
+
+    Args:
+        info: the run.
+        held: what people hold, if that is known.
+    """
     if info.error or info.state is RunState.HALTED:
         return info.error.splitlines()[0] if info.error else "halted"
     if info.results.waiting_for_reader:
         return "waits for a reader"
     if info.state.over:
         return ""
+    if held is not None and info.flow in held.flows:
+        return "its flow is paused"
+    if held is not None and held.stages_of(info.flow):
+        return f"paused at {', '.join(held.stages_of(info.flow))}"
     parked = sum(stage.parked for stage in info.stages)
     return f"{parked} parked" if parked else ""
 

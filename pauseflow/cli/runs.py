@@ -25,6 +25,7 @@ def runs(invocation: Invocation, flow: str | None, limit: int, *, as_json: bool)
     with invocation.client() as client:
         found = client.runs(flow=flow, limit=limit)
         set_aside, newest = client.set_aside(limit=1)
+        held = client.held()
     if as_json:
         for info in found:
             click.echo(json.dumps(as_object(info)))
@@ -37,7 +38,7 @@ def runs(invocation: Invocation, flow: str | None, limit: int, *, as_json: bool)
             f"{info.position:,}",
             f"{info.results.count:,}",
             age(info.created),
-            condition(info),
+            condition(info, held),
         )
         for info in found
     ]

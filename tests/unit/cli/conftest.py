@@ -14,6 +14,7 @@ from pauseflow import errors
 from pauseflow.cli.root import flowctl
 from pauseflow.client import (
     Client,
+    Held,
     ParkedInfo,
     ResultsInfo,
     RunInfo,
@@ -68,6 +69,7 @@ class FakeClient:
         self.infos = {"r1": INFO, "r2": HALTED, "r3": FULL}
         self.values: list[object] = [1, "zwei", b"3"]
         self.aside: list[SetAsideInfo] = []
+        self.holds = Held()
         self.failure: Exception | None = None
         self.after: Exception | None = None
 
@@ -86,6 +88,9 @@ class FakeClient:
     def runs(self, *, flow: str | None = None, limit: int = 100) -> list[RunInfo]:
         self.may_fail()
         return [i for i in self.infos.values() if flow in (None, i.flow)][:limit]
+
+    def held(self) -> Held:
+        return self.holds
 
     def set_aside(self, *, limit: int = 100) -> tuple[int, list[SetAsideInfo]]:
         return len(self.aside), self.aside[:limit]
