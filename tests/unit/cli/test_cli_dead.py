@@ -148,18 +148,11 @@ def test_show_does_without_the_app(died, call, monkeypatch):
 
 
 def test_show_does_without_the_class_of_the_record(app, cluster, died, call):
-    known = cluster.client.dead_letter("a:ship:2")
-    parts = {each: getattr(known, each) for each in Letter.__slots__}
-    item = known.item.replace(b"shopping", b"elsewhere"[:8])
-    cluster.wire.call(
-        ("HSET", cluster.keys.letters, known.key, Letter(**parts | {"item": item}).pack())
-    )
+    item = cluster.client.dead_letter("a:ship:2").item
+    replaced(cluster, "a:ship:2", item=item.replace(b"shopping", b"elsewher"))
     assert call_shown(call, "dead", "show", "a:ship:2")[1] == 'record: "Order(number=2)"'
-    cluster.wire.call(
-        ("HSET", cluster.keys.letters, known.key, Letter(**parts | {"item": b"\xc1"}).pack())
-    )
+    replaced(cluster, "a:ship:2", item=b"\xc1")
     assert "can't be read" in call_shown(call, "dead", "show", "a:ship:2")[1]
-    assert call("dead", "show", "c:steps:0", "--app", "nowhere").exit_code == 0
 
 
 def call_shown(call, *arguments):
@@ -170,6 +163,25 @@ def call_shown(call, *arguments):
     result = CliRunner().invoke(flowctl, arguments)
     assert result.exit_code == 0, result.stderr
     return result.stdout.splitlines()
+
+
+def replaced(cluster, key, **parts):
+    """The letter with other parts in it."""
+    known = cluster.client.dead_letter(key)
+    other = Letter(**{each: getattr(known, each) for each in Letter.__slots__} | parts)
+    cluster.wire.call(("HSET", cluster.keys.letters, key, other.pack()))
+
+
+def test_show_says_what_it_cannot_read_or_knows_to_be_no_record(app, cluster, died, call):
+    replaced(cluster, "a:ship:2", state=b"\xc1")
+    assert "can't be read" in call_shown(call, "dead", "show", "a:ship:2")[2]
+    replaced(cluster, "b:ship:2", is_marker=True, crashes=3, traceback="")
+    lines = call_shown(call, "dead", "show", "b:ship:2")
+    assert lines[0].endswith("3 of its workers died")
+    assert lines[1] == "the end of a series, for finished="
+    assert lines[-2:] == ["ValueError: no stock for 2", "none"]
+    replaced(cluster, "c:steps:0", flow="stopping")
+    assert "steps, line" in "".join(call_shown(call, "dead", "show", "c:steps:0"))
 
 
 @pytest.mark.parametrize("command", ["show", "retry", "edit", "drop"])
