@@ -14,19 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pauseflow.answer import Answer
 from pauseflow.errors import PauseflowError
 from pauseflow.jobs.call import Call
+from pauseflow.jobs.calling import runs_of
 from pauseflow.jobs.endings import STOPPED
 from pauseflow.jobs.performing import FILE
-from pauseflow.store.jobs import server_of
-from pauseflow.store.keys import Keys
-from pauseflow.store.runs import Runs
-from pauseflow.store.tuning import Tuning
 
 if TYPE_CHECKING:
     from rq.job import Job
 
 TRACEBACK_CHARACTERS = 4_000
-SECONDS = 20.0
-
 log = logging.getLogger(__name__)
 
 
@@ -64,11 +59,8 @@ def died(job: Job, connection: Any, error_type: str, message: str) -> None:
 def _tell(job: Job, connection: Any, answer: Any) -> None:
     try:
         call = Call.of(list(job.args))
-        wire = server_of(connection).wire(SECONDS)
-        try:
-            Runs(Keys(call.namespace), wire, Tuning()).deliver(call.run, answer())
-        finally:
-            wire.close()
+        with runs_of(call, connection) as runs:
+            runs.deliver(call.run, answer())
     except PauseflowError as error:
         log.warning("job %s: its run was not told of its end: %s", job.id, error)
     except Exception:

@@ -6,12 +6,15 @@ import asyncio
 import inspect
 from functools import cache
 
+from rq import get_current_job
+
 from pauseflow import codec
 from pauseflow.app import App, load
 from pauseflow.context import Place, place
-from pauseflow.errors import PauseflowError, UnknownName
+from pauseflow.errors import PauseflowError, RunCancelled, UnknownName
 from pauseflow.graph import Kind, Stage
 from pauseflow.jobs.call import Call
+from pauseflow.jobs.calling import is_wanted
 from pauseflow.pause import PauseFlow
 from pauseflow.settings import Settings
 
@@ -40,8 +43,12 @@ def perform(*arguments: object) -> object:
         StageNotHere: it has no such flow, or no such job stage.
         NotSerializable: what the function returned has no encoding.
         PauseflowError: the function raised a PauseFlow.
+        RunCancelled: nobody waits for the job any more.
     """
     call = Call.of(list(arguments))
+    job = get_current_job()
+    if job is not None and not is_wanted(call, job.connection):
+        raise RunCancelled(f"run {call.run!r} was cancelled, or is not there any more")
     stage = _stage(app(), call)
     record = codec.decode(call.record)
     here = Place(

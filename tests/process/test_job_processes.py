@@ -243,6 +243,17 @@ def test_a_run_that_is_gone_does_not_bother_the_workers_of_rq(fleet):
     wait_until(lambda: not fleet.rq.keys("pauseflow:*:jobs"), "nobody looks after the job any more")
 
 
+def test_jobs_of_a_run_that_was_cancelled_are_not_begun(fleet):
+    fleet.submit(jobapp.meeting, str(fleet.folder))
+    job_id = fleet.waited_for()
+    fleet.client.cancel("r1")
+    fleet.jobs()
+    job = Job.fetch(job_id, connection=fleet.rq, serializer=CodecSerializer)
+    wait_until(lambda: job.get_status() == "failed", "the job is put away")
+    assert "was cancelled" in wait_until(job.latest_result, "RQ knows why").exc_string
+    assert not list(fleet.folder.glob("begun-*"))
+
+
 # jobs of other code
 
 

@@ -1,5 +1,6 @@
 """Job stages: how they are declared, what goes to RQ and what comes back, without a process."""
 
+import contextlib
 import functools
 import json
 import os
@@ -635,7 +636,7 @@ class Told(list):
 @pytest.fixture
 def told(monkeypatch):
     given = Told()
-    monkeypatch.setattr(callbacks, "Runs", lambda *_: given)
+    monkeypatch.setattr(callbacks, "runs_of", lambda *_: contextlib.nullcontext(given))
     return given
 
 
@@ -687,7 +688,7 @@ def test_a_run_that_is_gone_is_no_error(job):
 
 
 def test_a_server_that_is_gone_is_no_error_in_a_callback(monkeypatch, job, caplog):
-    monkeypatch.setattr(callbacks, "Runs", None)
+    monkeypatch.setattr(callbacks, "runs_of", None)
     callbacks.succeeded(job, job.connection, 1)
     assert "was not told of its end" in caplog.text
 
