@@ -11,7 +11,7 @@ from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.cli.table import age, print_table
 
 if TYPE_CHECKING:
-    from pauseflow.client import ParkedInfo, RunInfo
+    from pauseflow.client import Held, ParkedInfo, RunInfo, StageInfo
     from pauseflow.rollout import Rollout
 
 
@@ -32,6 +32,7 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
 
     with invocation.client() as client:
         info = client.run(run_id)
+        held = client.held()
         foreign = any(parked.code for parked in info.parked)
         rollout = Rollout(client.workers() if foreign else ())
     if as_json:
@@ -41,25 +42,30 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
         ]
         click.echo(json.dumps(told))
         return
-    for line in _summary(info):
+    for line in _summary(info, held):
         click.echo(line)
     click.echo()
-    _print_stages(info)
+    _print_stages(info, held)
     if info.parked:
         click.echo()
         _print_parked(info, rollout)
 
 
-def _summary(info: RunInfo) -> list[str]:
+def _summary(info: RunInfo, held: Held) -> list[str]:
     results = info.results
     since = f"submitted {age(info.created)} ago"
     if info.finished:
-        since += f", finished {age(info.finished)} ago"
+        how = "finished" if info.state.value == "done" else info.state.value
+        since += f", {how} {age(info.finished)} ago"
     kept = f" ({results.bytes:,} bytes kept, {results.read:,} read, {results.dropped:,} dropped)"
     lines = [
         f"run {info.id} of flow {info.flow}: {info.state.value}, {since}",
         f"{info.position:,} taken in, {results.count:,} results{kept}",
     ]
+    if info.state.value == "paused":
+        lines.append(f"paused. To go on: flowctl resume {info.id}")
+    if info.flow in held.flows and not info.state.over:
+        lines.append(f"its flow is paused. To go on: flowctl resume {info.flow}")
     if info.error:
         lines.append(f"halted: {info.error}. To go on from there: flowctl retry {info.id}")
     if results.waiting_for_reader:
@@ -69,11 +75,11 @@ def _summary(info: RunInfo) -> list[str]:
     return lines
 
 
-def _print_stages(info: RunInfo) -> None:
+def _print_stages(info: RunInfo, held: Held) -> None:
     rows = [
         (
             stage.name,
-            "ended" if stage.ended else "",
+            _condition(info, stage, held),
             f"{stage.arrived:,}",
             f"{stage.done:,}",
             f"{stage.cursor:,}",
@@ -90,6 +96,12 @@ def _print_stages(info: RunInfo) -> None:
     print_table(("STAGE", "", *numbers), rows, right=numbers)
 
 
+def _condition(info: RunInfo, stage: StageInfo, held: Held) -> str:
+    if stage.ended:
+        return "ended"
+    return "paused" if (info.flow, stage.name) in held.stages and not info.state.over else ""
+
+
 def _orphaned(parked: ParkedInfo, info: RunInfo, rollout: Rollout) -> bool:
     """Whether it waits for code that no live worker has."""
     code = parked.code
@@ -102,6 +114,8 @@ def _print_parked(info: RunInfo, rollout: Rollout) -> None:
         wake = f"in {age(parked.wake)}" if parked.wake else ""
         if parked.why == "failed":
             wake = "after flowctl retry"
+        if parked.why == "paused":
+            wake = "after flowctl resume"
         note = parked.note
         if parked.code is not None:
             note = rollout.told(info.flow, parked.stage, parked.code)

@@ -1,5 +1,6 @@
 """flowctl pause, resume and cancel, on a server, with workers that are stepped by hand."""
 
+import dataclasses
 import json
 
 import pytest
@@ -185,3 +186,46 @@ def test_an_unknown_run_can_not_be_cancelled(call, cluster):
     done = call("cancel", "r2")
     assert done.exit_code == 3
     assert "there is no run 'r2'" in done.stderr
+
+
+def test_what_is_paused_is_shown(call, cluster, monkeypatch):
+    monkeypatch.setenv("FLOWCTL_APP", "held_flows")
+    assert call("flows").stdout.splitlines() == [
+        "emptying: parse",
+        "shop: pages (branch) → parse",
+    ]
+    call("pause", "shop", "parse")
+    assert call("flows").stdout.splitlines()[1].endswith("  [paused at parse]")
+    stages = call("show", "r1").stdout.splitlines()[3:]
+    assert [line.split()[:2] for line in stages[1:3]][1] == ["parse", "paused"]
+    call("pause", "shop")
+    assert call("flows").stdout.splitlines()[1].endswith("  [paused]")
+    assert "its flow is paused. To go on: flowctl resume shop" in call("show", "r1").stdout
+    call("pause", "r1")
+    cluster.settle()
+    shown = call("show", "r1").stdout
+    assert "run r1 of flow shop: paused, " in shown
+    assert "paused. To go on: flowctl resume r1" in shown
+    first, second = map(json.loads, call("flows", "--json").stdout.splitlines())
+    assert (first["paused"], second["paused"]) == (False, True)
+    assert [stage["paused"] for stage in second["stages"]] == [True, True]
+    call("cancel", "r1")
+    assert "run r1 of flow shop: cancelled, " in call("show", "r1").stdout
+
+
+def test_a_server_that_does_not_answer_does_not_keep_the_flows_back(
+    call, app, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("FLOWCTL_APP", "held_flows")
+    monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/nothing.sock")
+    done = call("flows")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.startswith("flowctl: what is paused is not known: ")
+
+
+def test_what_is_parked_for_the_pause_goes_on_after_it(call, client):
+    info = client.infos["r1"]
+    parked = dataclasses.replace(info.parked[0], why="paused")
+    client.infos["r1"] = dataclasses.replace(info, state=RunState.PAUSED, parked=(parked,))
+    assert "after flowctl resume" in call("show", "r1").stdout
