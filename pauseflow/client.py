@@ -15,6 +15,7 @@ from pauseflow.errors import (
     ResultsDropped,
     RunCancelled,
     RunFailed,
+    RunOver,
     SignalRefused,
 )
 from pauseflow.feed import Feed
@@ -29,11 +30,12 @@ from pauseflow.store.books import (
     SetAsideInfo,
     StageInfo,
 )
-from pauseflow.store.commands import Delivered
+from pauseflow.store.commands import Delivered, Prioritized
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.held import Held
 from pauseflow.store.holding import Holding
 from pauseflow.store.keys import Keys
+from pauseflow.store.lanes import lane
 from pauseflow.store.letterbox import Letterbox, Sought
 from pauseflow.store.letters import Letter
 from pauseflow.store.results import ResultsPage
@@ -131,7 +133,14 @@ class Client:
         """Closes the connection."""
         self._wire.close()
 
-    def submit(self, flow: HasGraph, value: object, *, run_id: str | None = None) -> str:
+    def submit(
+        self,
+        flow: HasGraph,
+        value: object,
+        *,
+        run_id: str | None = None,
+        priority: str = "normal",
+    ) -> str:
         """Starts a run of one record, and returns its id without waiting for it.
 
         Submitting the same again under the same `run_id` changes nothing, so it is safe to repeat
@@ -141,29 +150,59 @@ class Client:
             flow: what to run.
             value: the record.
             run_id: 1 to 120 letters, digits, `_`, `.` or `-`; made up if it is left out.
+            priority: `high`, `normal` or `low`; see `prioritize`.
 
         Raises:
+            ValueError: there is no such priority.
             RunConflict: the id was used before, for another flow or input.
             NotSerializable: the record has no encoding.
             StoreError: the server is gone, refuses, or is full.
         """
         run_id = _new_id() if run_id is None else run_id
-        self._runs.submit(flow.graph, run_id, value)
+        self._runs.submit(flow.graph, run_id, value, lane(priority))
         return run_id
 
-    def open(self, flow: HasGraph, *, run_id: str | None = None) -> Feed:
+    def open(
+        self, flow: HasGraph, *, run_id: str | None = None, priority: str = "normal"
+    ) -> Feed:
         """Opens a run that is fed records for as long as one likes, or takes up an open one.
 
         Args:
             flow: what to run.
             run_id: as for `submit`. Of a run opened before: the feed goes on at its position.
+            priority: as for `submit`. A run that was opened before keeps its own.
 
         Raises:
+            ValueError: there is no such priority.
             RunConflict: the id was used before, for another flow or by `submit`.
         """
         run_id = _new_id() if run_id is None else run_id
-        position = self._runs.open(flow.graph, run_id)
+        position = self._runs.open(flow.graph, run_id, lane(priority))
         return Feed(self._runs, flow.graph, run_id, position)
+
+    def prioritize(self, run_id: str, priority: str) -> bool:
+        """Gives a run another priority. Returns whether it had another one before.
+
+        Workers take up what a run of a higher priority has ready before anything else, and one
+        chunk in eight of what is less urgent, so that nothing waits for ever. What is on its way
+        already keeps its place. A limit or rate is not exceeded for any priority.
+
+        Args:
+            run_id: the run.
+            priority: `high`, `normal` or `low`.
+
+        Raises:
+            ValueError: there is no such priority.
+            UnknownRun: there is no such run.
+            RunOver: it is done, or cancelled.
+        """
+        match self._runs.prioritize(run_id, lane(priority)):
+            case Prioritized.NO_RUN:
+                raise unknown_run(run_id)
+            case Prioritized.RUN_OVER:
+                raise RunOver(f"run {run_id!r} is over: its priority does not matter any more")
+            case done:
+                return done is Prioritized.YES
 
     def results(self, run_id: str, *, follow: bool = False, start: int = 0) -> Iterator[object]:
         """The run's results, in order.

@@ -33,6 +33,7 @@ COMMANDS = {
     "pause": "Pause a run, a flow or a stage, within a second and until flowctl resume.",
     "resume": "Let what was paused go on.",
     "cancel": "End a run where it stands, for good.",
+    "priority": "Give a run a high, normal or low priority.",
     "retry": "Let a halted run go on from the record that it halted at.",
     "skip": "Set aside the record that a run halted at, and let it go on behind it.",
     "dead": "List, show, retry, edit or drop dead letters: records that were set aside.",

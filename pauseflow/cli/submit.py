@@ -13,6 +13,7 @@ from pauseflow.cli.inputs import STDIN, file_option, opened, options_taken_for_i
 from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.cli.jsonlines import Lines, argument, batches, encode_line
 from pauseflow.cli.progress import Progress, Row
+from pauseflow.store.lanes import PRIORITIES
 
 if TYPE_CHECKING:
     from pauseflow.client import Client, Feed
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     help="The run's name. Submitting the same again under the same name adds nothing, and goes on "
     "where a file's submission was interrupted.",
 )
+@click.option(
+    "--priority",
+    type=click.Choice(PRIORITIES),
+    default="normal",
+    show_default=True,
+    help="Workers take up urgent runs first. See flowctl priority.",
+)
 @click.option("--wait", is_flag=True, help="Wait until the run is done.")
 @click.option("--follow", is_flag=True, help="Print the results as they come, until it is done.")
 @click.option("--json", "as_json", is_flag=True, help="Say the run's id as JSON, for programs.")
@@ -41,6 +49,7 @@ def submit(
     *,
     file: str | None,
     run_id: str | None,
+    priority: str,
     wait: bool,
     follow: bool,
     as_json: bool,
@@ -68,14 +77,14 @@ def submit(
     chosen = invocation.load_app().flow(flow)
     with Progress(enabled=not no_progress) as progress, invocation.client() as client:
         if file is None:
-            name = client.submit(chosen, value, run_id=run_id)
+            name = client.submit(chosen, value, run_id=run_id, priority=priority)
             _say_name(name, progress, as_json=as_json, aside=follow)
             if follow or wait:
                 with Bystander(invocation.client, name, progress):
                     _attend(client, name, progress, follow=follow)
             return
         with opened(file) as (stream, shown, size):
-            feed = client.open(chosen, run_id=run_id)
+            feed = client.open(chosen, run_id=run_id, priority=priority)
             _say_name(feed.run_id, progress, as_json=as_json, aside=follow)
             taking = _Taking(feed, shown, size, progress)
             with Bystander(invocation.client, feed.run_id, progress, follow=follow) as bystander:

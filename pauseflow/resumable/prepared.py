@@ -182,8 +182,10 @@ def declared(name: str) -> list[Resumable]:
 def name_of(fn: Callable[..., Any]) -> str:
     """`module:qualname`: how frames call a function or class."""
     module = getattr(fn, "__module__", None) or "?"
-    code: CodeType | None = getattr(fn, "__code__", None)
-    qualname = code.co_qualname if code else getattr(fn, "__qualname__", type(fn).__qualname__)
+    code = getattr(fn, "__code__", None)  # the class of functions has one that is no code
+    if isinstance(code, CodeType):
+        return f"{module}:{code.co_qualname}"
+    qualname = getattr(fn, "__qualname__", type(fn).__qualname__)
     return f"{module}:{qualname}"
 
 

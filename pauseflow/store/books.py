@@ -120,6 +120,8 @@ class RunInfo:
         stages: in the flow's order.
         results: its results.
         parked: what waits, the first hundred.
+        dead: records that it has set aside so far, whatever became of these dead letters since.
+        priority: `high`, `normal` or `low`.
     """
 
     id: str
@@ -132,6 +134,8 @@ class RunInfo:
     stages: tuple[StageInfo, ...]
     results: ResultsInfo
     parked: tuple[ParkedInfo, ...] = ()
+    dead: int = 0
+    priority: str = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
         position=int(text["position"]),
         stages=stages,
         results=results,
+        priority=text.get("priority") or "normal",
+        dead=int(text.get("dead", 0)),
     )
 
 

@@ -12,8 +12,9 @@ from pauseflow.store import commands
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Committed
 from pauseflow.store.envelope import Envelope, ParkedChunk
-from pauseflow.store.held import Held
+from pauseflow.store.held import NOTHING_HELD, Held
 from pauseflow.store.keys import GROUP, Keys, RunKeys
+from pauseflow.store.lanes import Lane
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.tuning import KEEP_MS, RESULTS_BYTES, Tuning
@@ -36,12 +37,14 @@ class Entry:
         stage: the stage's name.
         id: the entry's id in the stream.
         envelope: the chunk, or why it is none.
+        lane: by which of the stage's streams it came.
     """
 
     flow: str
     stage: str
     id: bytes
     envelope: Envelope | MalformedData
+    lane: Lane = Lane.NORMAL
 
 
 @dataclass(slots=True)
@@ -124,10 +127,12 @@ class Chunks:
         self._castings = {name: Casting(keys, graph, tuning) for name, graph in graphs.items()}
         self._roots = {graph.name: graph.root.name for graph in graphs.values()}
         self._places = {
-            keys.stream(graph.name, stage).encode(): (graph.name, stage) for graph, stage in stages
+            lane.of(keys.stream(graph.name, stage)).encode(): (graph.name, stage, lane)
+            for lane in Lane
+            for graph, stage in stages
         }
         self._streams = [key.decode() for key in self._places]
-        self._read = self._streams
+        self._read = {lane: self._upto(lane, NOTHING_HELD) for lane in Lane}
         self.now_ms = 0
 
     def ensure_groups(self, wire: Wire) -> None:
@@ -143,16 +148,21 @@ class Chunks:
 
     def leave_out(self, held: Held) -> None:
         """Reads no stream of a stage that is held, and all others. For any thread."""
-        self._read = [
-            key.decode() for key, place in self._places.items() if not held.holds_stage(*place)
+        self._read = {lane: self._upto(lane, held) for lane in Lane}
+
+    def _upto(self, last: Lane, held: Held) -> list[str]:
+        return [
+            key.decode()
+            for key, (flow, stage, lane) in self._places.items()
+            if lane <= last and not held.holds_stage(flow, stage)
         ]
 
     @property
     def reads(self) -> bool:
         """Whether there is a stream that may be read."""
-        return bool(self._read)
+        return bool(self._read[Lane.LOW])
 
-    def read(self, count: int, *, block: bool) -> Command | None:
+    def read(self, count: int, *, block: bool, last: Lane = Lane.LOW) -> Command | None:
         """The command that reads up to `count` entries of each stream, for `entries`.
 
         None if every stage is held.
@@ -160,8 +170,9 @@ class Chunks:
         Args:
             count: of each stream.
             block: wait up to `BLOCK_MS` if there is nothing.
+            last: no lanes that are less urgent.
         """
-        streams = self._read
+        streams = self._read[last]
         if not streams:
             return None
         head: Command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count)
@@ -179,9 +190,9 @@ class Chunks:
             raise reply
         found = []
         for stream, items in reply or ():
-            flow, stage = self._places[stream]
+            flow, stage, lane = self._places[stream]
             for entry_id, fields in items:
-                found.append(Entry(flow, stage, entry_id, envelope_of(fields)))
+                found.append(Entry(flow, stage, entry_id, envelope_of(fields), lane))
         return found
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
@@ -214,6 +225,7 @@ class Chunks:
             keys.jobs,
             keys.dead,
             keys.letters,
+            entry.lane.of(keys.stream(flow, stage)),
             cast.keys(run_keys),
             run,
             self.now_ms,
@@ -249,7 +261,8 @@ class Chunks:
         """The commands that return entries that were not worked on."""
         by_stream: dict[str, list[bytes]] = {}
         for entry in entries:
-            by_stream.setdefault(self._keys.stream(entry.flow, entry.stage), []).append(entry.id)
+            stream = entry.lane.of(self._keys.stream(entry.flow, entry.stage))
+            by_stream.setdefault(stream, []).append(entry.id)
         return [commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()]
 
     def quarantine(self, entry: Entry, reason: str) -> Command:
@@ -257,7 +270,7 @@ class Chunks:
 
         If it is a chunk of a run, the run halts, and keeps the chunk.
         """
-        stream = self._keys.stream(entry.flow, entry.stage)
+        stream = entry.lane.of(self._keys.stream(entry.flow, entry.stage))
         run = RunKeys(stream)
         field, text, error = "", b"", ""
         envelope = entry.envelope

@@ -51,6 +51,15 @@ class Skipped(IntEnum):
     RUN_OVER = -2
 
 
+class Prioritized(IntEnum):
+    """What became of another priority."""
+
+    YES = 1
+    BEFORE = 0
+    NO_RUN = -1
+    RUN_OVER = -2
+
+
 class Submitted(IntEnum):
     """What became of a submission."""
 
@@ -126,6 +135,7 @@ def commit(
     jobs: Key,
     dead: Key,
     letters: Key,
+    stream: Key,
     stages: Keys,
     run_id: Arg,
     now: Arg,
@@ -166,6 +176,7 @@ def submit(
     digest: Arg,
     leaves: Arg,
     closed: Arg,
+    priority: Arg,
     position: Arg,
     results_limit: Arg,
     pieces: Arg,
@@ -194,6 +205,7 @@ def tick(
     digest: Arg,
     leaves: Arg,
     closed: Arg,
+    priority: Arg,
     position: Arg,
     results_limit: Arg,
     pieces: Arg,
@@ -207,6 +219,11 @@ def tick(
 @script
 def begin(ticks: Key, schedule: Arg, expected: Arg, noted: Arg) -> None:
     """Notes up to when a schedule is seen to."""
+
+
+@script
+def prioritize(run: Key, priority: Arg) -> None:
+    """Gives a run another priority."""
 
 
 @script

@@ -105,7 +105,8 @@ class Fleet:
                     name.decode("utf-8", "replace"),
                     str(about.get("label", "")),
                     (float(ends) - now) / 1000,
-                    tuple(about.get("stages", ())),
+                    # without the lanes of other priorities
+                    tuple(stage for stage in about.get("stages", ()) if stage.count(":") == 1),
                     _codes(about.get("code")),
                 )
             )

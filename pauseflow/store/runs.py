@@ -18,10 +18,11 @@ from pauseflow.graph import Graph
 from pauseflow.store import commands
 from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
 from pauseflow.store.cast import Casting
-from pauseflow.store.commands import Appended, Delivered, Submitted
+from pauseflow.store.commands import Appended, Delivered, Prioritized, Submitted
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.keys import Keys, RunKeys, valid_run_id
+from pauseflow.store.lanes import Lane
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
 from pauseflow.store.scripts import Command
@@ -56,28 +57,33 @@ class Runs:
         self._castings: dict[int, tuple[Graph, Casting]] = {}
         self.now_ms = 0
 
-    def submit(self, graph: Graph, run_id: str, value: object) -> int:
+    def submit(self, graph: Graph, run_id: str, value: object, priority: Lane = Lane.NORMAL) -> int:
         """Makes a run of one record. The same again changes nothing. Returns its position, 1.
 
         Raises:
             RunConflict: the id was used for another flow or input.
             NotSerializable: the record has no encoding.
         """
-        return self._make(graph, run_id, codec.encode_items([value]))
+        return self._make(graph, run_id, codec.encode_items([value]), priority)
 
-    def open(self, graph: Graph, run_id: str) -> int:
+    def open(self, graph: Graph, run_id: str, priority: Lane = Lane.NORMAL) -> int:
         """Makes a run that is fed, or finds it. Returns how many records it has taken.
 
         Raises:
             RunConflict: the id was used for another flow, or for a run with a single input.
         """
-        return self._make(graph, run_id, None)
+        return self._make(graph, run_id, None, priority)
 
-    def _make(self, graph: Graph, run_id: str, items: bytes | None) -> int:
+    def prioritize(self, run_id: str, priority: Lane) -> Prioritized:
+        """Gives a run another priority."""
+        run = self._keys.run(run_id)
+        return Prioritized(self._wire.call(commands.prioritize(run.base, priority.stored)))
+
+    def _make(self, graph: Graph, run_id: str, items: bytes | None, priority: Lane) -> int:
         if not valid_run_id(run_id):
             raise SettingsError(f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'")
         cast = self._casting(graph).feeding(graph.root.name)
-        made = Submission.of(self._keys, graph, cast, run_id, items, self.now_ms)
+        made = Submission.of(self._keys, graph, cast, run_id, items, self.now_ms, priority)
         status, position, _ = self._wire.call(commands.submit(*made))
         match Submitted(status):
             case Submitted.MADE | Submitted.THERE:

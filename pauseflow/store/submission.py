@@ -10,6 +10,7 @@ from pauseflow.graph import Graph
 from pauseflow.store.cast import Cast, results_from
 from pauseflow.store.envelope import piece
 from pauseflow.store.keys import Keys
+from pauseflow.store.lanes import Lane
 from pauseflow.store.tuning import RESULTS_BYTES
 
 
@@ -28,6 +29,7 @@ class Submission(NamedTuple):
     digest: str
     leaves: int
     closed: str
+    priority: str
     position: int
     results_limit: int
     pieces: int
@@ -37,7 +39,14 @@ class Submission(NamedTuple):
 
     @classmethod
     def of(
-        cls, keys: Keys, graph: Graph, cast: Cast, run_id: str, items: bytes | None, now_ms: int
+        cls,
+        keys: Keys,
+        graph: Graph,
+        cast: Cast,
+        run_id: str,
+        items: bytes | None,
+        now_ms: int,
+        priority: Lane = Lane.NORMAL,
     ) -> Self:
         """A run of one record, or one that is fed.
 
@@ -48,6 +57,7 @@ class Submission(NamedTuple):
             run_id: a valid one.
             items: the encoded record; None for a run that is fed.
             now_ms: the time, in ms since the epoch; 0 for the server's.
+            priority: by which streams its chunks go.
         """
         run = keys.run(run_id)
         fed = items is None
@@ -69,6 +79,7 @@ class Submission(NamedTuple):
             "open" if items is None else hashlib.sha256(items).hexdigest(),
             leaves,
             "" if fed else "1",
+            priority.stored,
             0 if fed else 1,
             RESULTS_BYTES,
             len(pieces),

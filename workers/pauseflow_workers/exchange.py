@@ -20,6 +20,7 @@ from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.commands import Committed
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
+from pauseflow_workers.readahead import ReadAhead
 
 COMMITS_TOGETHER = 16
 """Commits that share a round trip, when there are so many."""
@@ -63,7 +64,7 @@ class Exchange:
         self._how_many = how_many
         self._news = news
         self._lock = threading.Lock()
-        self._ahead: deque[Entry] = deque()
+        self._ahead = ReadAhead()
         self._at_work: Entry | None = None
         self._commits: list[tuple[Entry, Command]] = []
         self._commits_since = 0.0
@@ -107,7 +108,7 @@ class Exchange:
     def begin(self) -> Entry | None:
         """The next chunk to be run; None if none is read ahead."""
         with self._lock:
-            self._at_work = self._ahead.popleft() if self._ahead else None
+            self._at_work = self._ahead.take()
             return self._at_work
 
     def take_up_later(self, entry: Entry) -> None:
@@ -115,7 +116,7 @@ class Exchange:
         with self._lock:
             if self._at_work is not None:
                 self._at_work = None
-                self._ahead.appendleft(entry)
+                self._ahead.put_back([entry])
 
     def end(self, entry: Entry, command: Command) -> None:
         """A chunk was run: its commit waits to be sent, unless it was given away meanwhile."""
@@ -142,8 +143,7 @@ class Exchange:
     def give_back(self, wire: Wire) -> None:
         """Gives back what is read ahead. For either thread, over its own wire."""
         with self._lock:
-            entries = list(self._ahead)
-            self._ahead.clear()
+            entries = self._ahead.take_all()
         try:
             for reply in wire.exchange(self._chunks.give_back(entries)) if entries else ():
                 if isinstance(reply, StoreError):
@@ -151,7 +151,7 @@ class Exchange:
         except StoreError:
             # Still ours, as far as we know; what has been given back after all will be fenced.
             with self._lock:
-                self._ahead.extendleft(reversed(entries))
+                self._ahead.put_back(entries)
             raise
 
     def commit_over(self, wire: Wire) -> None:
@@ -188,7 +188,7 @@ class Exchange:
             self._strays |= strays
 
     def _send(self, *, read: bool, block: bool = False) -> None:
-        reading = self._chunks.read(self._how_many(), block=block) if read else None
+        reading = self._read(block=block) if read else None
         news = self._news()
         with self._lock:
             commits, self._commits = self._commits, []
@@ -203,6 +203,11 @@ class Exchange:
         except StoreError:
             self._take_back()
             raise
+
+    def _read(self, *, block: bool) -> Command | None:
+        with self._lock:
+            last = self._ahead.last_lane()
+        return self._chunks.read(self._how_many(), block=block, last=last)
 
     def _receive(self) -> None:
         try:
@@ -234,7 +239,7 @@ class Exchange:
             return
         entries = self._chunks.entries(reply)
         with self._lock:
-            self._ahead.extend(entry for entry in entries if _place(entry) not in self._strays)
+            self._ahead.add(entry for entry in entries if _place(entry) not in self._strays)
             self._strays.clear()
             self._low_water = len(self._ahead) // 2
 
@@ -256,4 +261,4 @@ class Exchange:
 
 
 def _place(entry: Entry) -> tuple[str, bytes]:
-    return f"{entry.flow}:{entry.stage}", entry.id
+    return entry.lane.of(f"{entry.flow}:{entry.stage}"), entry.id

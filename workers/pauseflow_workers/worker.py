@@ -23,6 +23,7 @@ from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
+from pauseflow.store.lanes import Lane
 from pauseflow.store.permits import Permits
 from pauseflow.store.schedules import Announcement
 from pauseflow.store.scripts import Command
@@ -82,6 +83,7 @@ class Worker:
         self._fleet = Fleet(self._keys)
         self._schedules = Announcement(self._keys, (graph for graph, _ in chosen))
         self._stages = [f"{graph.name}:{name}" for graph, name in chosen]
+        self._lanes = [lane.of(stage) for stage in self._stages for lane in Lane]
         self._code = {
             f"{graph.name}:{name}": series.code
             for graph, name in chosen
@@ -167,7 +169,7 @@ class Worker:
         self._connected = True
 
     def _renew(self, wire: Wire) -> None:
-        _, workers = self._fleet.renew(wire, self.name, self.label, self._stages, self._code)
+        _, workers = self._fleet.renew(wire, self.name, self.label, self._lanes, self._code)
         known, changes = wire.exchange(
             [("HMGET", self._keys.costs, *self._stages), self._holds.question]
         )
@@ -284,7 +286,7 @@ class Worker:
             try:
                 self._exchange.flush()
                 self._exchange.give_back(self._wire)
-                self._fleet.leave(self._wire, self.name, self._stages)
+                self._fleet.leave(self._wire, self.name, self._lanes)
             except StoreError as error:
                 log.warning("leaving: %s", error)
                 if attempt == 2:
@@ -295,7 +297,7 @@ class Worker:
     def _return_strays(self, wire: Wire) -> None:
         """Gives back what was read for us in a reply that got lost, or that lies unread."""
         known = self._exchange.in_hand()
-        self._exchange.disown(self._fleet.return_strays(wire, self.name, self._stages, known))
+        self._exchange.disown(self._fleet.return_strays(wire, self.name, self._lanes, known))
 
     # The heartbeat's thread calls what follows.
 
@@ -326,7 +328,7 @@ class Worker:
         if entry is None:
             return
         self._side_wire.exchange(self._chunks.give_back([entry]))
-        self._fleet.leave(self._side_wire, self.name, self._stages)
+        self._fleet.leave(self._side_wire, self.name, self._lanes)
         log.warning(
             "stage %s:%s did not come to a record's end or a yield; its chunk was put back",
             entry.flow,

@@ -1,7 +1,8 @@
 -- Commits what a worker did with one chunk: acknowledge, emit, move the cursor, keep the continuation, count.
 -- All of it or nothing; a worker that no longer owns the entry commits nothing.
 --
--- KEYS: run results parked timers expiring room waits signals jobs dead letters stages...
+-- KEYS: run results parked timers expiring room waits signals jobs dead letters stream stages...
+--   stream: the one that the entry is in, of the lane that it came by
 --   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first
 -- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
@@ -18,14 +19,13 @@
 -- @include pipeline
 -- @include parked
 
-local stream = KEYS[12]
 -- An entry is never claimed: what is put back gets a new id. So whoever acknowledges this one is its only owner.
 if redis.call('XACK', stream, 'workers', entry) == 0 then
   return 0
 end
 redis.call('XDEL', stream, entry)
 -- the stages before this one come last, and matter only if something waits there
-local state = open_run(run, run_id, 12, keyed + 0, 21, cast + 0, keyed - before)
+local state = open_run(run, run_id, 13, keyed + 0, 21, cast + 0, keyed - before)
 if not state or state == 'cancelled' then
   return -1
 end
@@ -95,6 +95,7 @@ for _ = 1, tonumber(deads) do
   next_arg = next_arg + 3
   redis.call('ZADD', dead, at, id)
   redis.call('HSET', letters, id, text)
+  redis.call('HINCRBY', run, 'dead', 1)
 end
 if error ~= '' then
   -- a paused run is halted when it goes on

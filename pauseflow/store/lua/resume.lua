@@ -11,8 +11,9 @@
 --   | -3 it is cancelled
 -- @include books
 -- @include holding
+-- @include lane
 
-local fields = redis.call('HMGET', run, 'state', 'error', 'closed', 'digest')
+local fields = redis.call('HMGET', run, 'state', 'error', 'closed', 'digest', 'priority')
 local state, error = fields[1], fields[2]
 if not state then
   return -1
@@ -32,7 +33,7 @@ local function push(stream, name)
   local stage = {}
   open_books(stage, line)
   if stage.waiting > 0 then
-    redis.call('XADD', stream, '*', 'e', string.format('1 %s %d %d 0 0 0 0 0\n', run_id, stage.sent, stage.given))
+    redis.call('XADD', lane_of(stream, fields[5]), '*', 'e', string.format('1 %s %d %d 0 0 0 0 0\n', run_id, stage.sent, stage.given))
     stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
     redis.call('HSET', run, 'b:' .. name, books_line(stage))
   end

@@ -9,8 +9,10 @@
 --   | -3 it keeps so many already
 -- @include books
 -- @include parked
+-- @include lane
 
-local state = redis.call('HGET', run, 'state')
+local found = redis.call('HMGET', run, 'state', 'priority')
+local state = found[1]
 if not state then
   return -1
 end
@@ -42,7 +44,7 @@ if why ~= 'signal' or note ~= name or not line then
   redis.call('ZREM', waits, first)
   return 0
 end
-redis.call('XADD', stream, '*', 'e', envelope, 's', answer)
+redis.call('XADD', lane_of(stream, found[2]), '*', 'e', envelope, 's', answer)
 redis.call('HDEL', parked, field)
 redis.call('ZREM', waits, first)
 redis.call('ZREM', timers, run_id .. ' ' .. flow .. ' ' .. field)

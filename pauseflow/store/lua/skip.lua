@@ -9,9 +9,10 @@
 -- RETURNS: how many were skipped | 0 one is not parked any more as it was read, and none was skipped | -1 no such run
 --   | -2 the run is over
 -- @include books
+-- @include lane
 -- @include parked
 
-local run_fields = redis.call('HMGET', run, 'state', 'closed', 'digest')
+local run_fields = redis.call('HMGET', run, 'state', 'closed', 'digest', 'priority')
 local state = run_fields[1]
 if not state then
   return -1
@@ -44,13 +45,14 @@ for i = 0, count - 1 do
     redis.call('HSET', parked, paused_field(string.match(field, '^(.*):'), envelope),
       string.format('paused %d 0 0\n', now + 0) .. envelope)
   else
-    redis.call('XADD', KEYS[5 + i], '*', 'e', envelope)
+    redis.call('XADD', lane_of(KEYS[5 + i], run_fields[4]), '*', 'e', envelope)
     stage.parked, stage.flying = stage.parked - 1, stage.flying + 1
   end
   redis.call('HDEL', parked, field)
   redis.call('ZADD', dead, now, letter)
   redis.call('HSET', letters, letter, letter_text)
 end
+redis.call('HINCRBY', run, 'dead', count)
 for books_field, stage in pairs(all_books) do
   redis.call('HSET', run, books_field, books_line(stage))
 end

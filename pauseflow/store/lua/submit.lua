@@ -2,7 +2,7 @@
 --
 -- KEYS: run results runs stages...
 --   stages: stream, backlog, reorder of the first stage
--- ARGV: run_id now flow_name stage_names results_from digest leaves closed position results_limit pieces keyed cast payload...
+-- ARGV: run_id now flow_name stage_names results_from digest leaves closed priority position results_limit pieces keyed cast payload...
 --   stage_names: the names of the flow's stages in order; results_from: which of them emit results (see cast.py)
 --   digest: of the input, 'open' for a fed run; leaves: how many ends make the run done
 --   closed: '1' if these are all its records; position: how many records the pieces hold
@@ -10,4 +10,4 @@
 -- RETURNS: {status, position, state}: status 1 made | 0 it was there, the same | -1 another flow | -2 another input
 -- @include submission
 
-return make_run(4, 14)
+return make_run(4, 15)

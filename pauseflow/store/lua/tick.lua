@@ -4,7 +4,7 @@
 -- run that another one has started is done and forgotten by now.
 --
 -- KEYS: ticks run results runs stages...
--- ARGV: schedule expected noted run_id now flow_name stage_names results_from digest leaves closed position results_limit pieces keyed cast payload...
+-- ARGV: schedule expected noted run_id now flow_name stage_names results_from digest leaves closed priority position results_limit pieces keyed cast payload...
 --   schedule, expected, noted: see begin; the others: see submit
 -- RETURNS: as submit; or {-3, 0, ''} the note is another one by now. The tick is noted whatever became of the run.
 -- @include submission
@@ -12,6 +12,6 @@
 if (redis.call('HGET', ticks, schedule) or '') ~= expected then
   return {-3, 0, ''}
 end
-local made = make_run(5, 17)
+local made = make_run(5, 18)
 redis.call('HSET', ticks, schedule, noted)
 return made

@@ -8,6 +8,7 @@
 -- RETURNS: how many were woken; the others were not parked (any more), or for another reason, or are damaged
 -- @include books
 -- @include parked
+-- @include lane
 
 local woken = 0
 
@@ -57,10 +58,11 @@ while KEYS[key] do
     names[i], fields[i] = ARGV[at + i * 2 - 1], ARGV[at + i * 2]
   end
   local run, books_field = KEYS[key], 'b:' .. string.match(fields[1], '^(.*):')
-  local known = redis.call('HMGET', run, books_field, 'state')
+  local known = redis.call('HMGET', run, books_field, 'state', 'priority')
   local line, state = known[1], known[2]
   if line and state ~= 'cancelled' then
-    local placed, moved, failed = put_back(names, fields, run, KEYS[key + 1], KEYS[key + 2], KEYS[key + 3])
+    local stream = lane_of(KEYS[key + 3], known[3])
+    local placed, moved, failed = put_back(names, fields, run, KEYS[key + 1], KEYS[key + 2], stream)
     woken = woken + placed + moved
     if moved > 0 then
       local stage = {}

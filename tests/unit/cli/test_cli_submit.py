@@ -46,12 +46,14 @@ def feeds(client, shop, monkeypatch) -> dict[str, FakeFeed]:
     """The runs that were opened, by id. Beside it, a fake client and an app."""
     found: dict[str, FakeFeed] = {}
 
-    def open_feed(flow: Flow, *, run_id: str | None = None) -> FakeFeed:
+    def open_feed(flow: Flow, *, run_id: str | None = None, priority: str) -> FakeFeed:
+        assert priority == "normal"
         assert flow.name == "doubling"
         name = run_id or "made-up"
         return found.setdefault(name, FakeFeed(name, [], closed=False))
 
-    def submit(flow: Flow, value: object, *, run_id: str | None = None) -> str:
+    def submit(flow: Flow, value: object, *, run_id: str | None = None, priority: str) -> str:
+        assert priority in ("normal", "high")
         found[run_id or "made-up"] = FakeFeed(run_id or "made-up", [value], closed=True)
         return run_id or "made-up"
 

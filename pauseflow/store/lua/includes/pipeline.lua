@@ -11,6 +11,7 @@
 -- whose backlog only decides whether there is room; false stands for one that has nothing to dispatch.
 -- @include clock
 -- @include books
+-- @include lane
 
 local PIECE = '^(%d+) (%d+) (%d) (%d+)\n()'
 local CHUNK_BYTES = 262144
@@ -35,7 +36,7 @@ local function new_stage(k, a)
   end
   return {
     field = ARGV[a], window = ARGV[a + 1] + 0, limit = ARGV[a + 2] + 0, target = ARGV[a + 3] + 0,
-    ordered = ARGV[a + 4] == '1', outlets = outlets, stream = KEYS[k], backlog = KEYS[k + 1],
+    ordered = ARGV[a + 4] == '1', outlets = outlets, stream = lane_of(KEYS[k], flow.priority), backlog = KEYS[k + 1],
     reorder = KEYS[k + 2], fresh = false, fresh_at = 1, fresh_end = 0, stored = 0, dirty = false,
     waiting = 0, waiting_items = 0, waiting_bytes = 0, stalled = 0, given = 0, sent = 0, cursor = 0,
     flying = 0, held = 0, held_items = 0, held_bytes = 0, parked = 0, ended = 0, done = 0, emitted = 0,
@@ -50,9 +51,9 @@ end
 -- Of the keyed stages after the first `whole`, those with nothing to dispatch are left out of the cast.
 -- Returns the run's state, false if there is no run.
 local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whole)
-  local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder'}
+  local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder', 'priority'}
   for i = 1, size do
-    names[6 + i] = ARGV[first_arg + (i - 1) * 6]
+    names[7 + i] = ARGV[first_arg + (i - 1) * 6]
   end
   local values = redis.call('HMGET', run_key, unpack(names))
   flow.key, flow.id = run_key, run_id
@@ -63,10 +64,11 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
   -- nothing is dispatched in a run that is over, either
+  flow.priority = flow.priority or values[7]
   flow.paused = values[1] == 'paused' or values[1] == 'cancelled'
   local cast = flow.cast
   for i = 1, size do
-    local line, a = values[6 + i], first_arg + (i - 1) * 6
+    local line, a = values[7 + i], first_arg + (i - 1) * 6
     if i > keyed then
       local _, items, bytes
       if line then

@@ -17,6 +17,7 @@ local function make_run(first_key, first_arg)
     return {status, tonumber(there[3]), there[4]}
   end
 
+  flow.priority = priority
   open_run(run, run_id, first_key, keyed + 0, first_arg, cast + 0, 1)
   local next_arg = first_arg + 6 * cast
   local first = flow.cast[1]
@@ -31,6 +32,9 @@ local function make_run(first_key, first_arg)
   redis.call('HSET', run, 'flow', flow_name, 'stages', stage_names, 'results_from', results_from,
     'digest', digest, 'state', new_state, 'position', position,
     'created', string.format('%d', time))
+  if priority ~= '' then
+    redis.call('HSET', run, 'priority', priority)
+  end
   redis.call('ZADD', runs, time, run_id)
   close_run()
   return {1, tonumber(position), new_state}
