@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from rq import Queue, Worker
 from rq.job import Job
@@ -48,8 +50,10 @@ class RqWorker(Worker):
         self._patience = patience
         self._leaving = False
         self.told_to_stop = False
+        host = os.environ.get("DYNO") or socket.gethostname()
         super().__init__(
             list(queues),
+            name=f"{host}.{os.getpid()}.{uuid4().hex[:8]}",
             connection=connection,
             serializer=CodecSerializer,
             job_class=FlowJob,

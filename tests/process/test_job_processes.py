@@ -254,6 +254,22 @@ def test_jobs_of_a_run_that_was_cancelled_are_not_begun(fleet):
     assert not list(fleet.folder.glob("begun-*"))
 
 
+def test_a_job_of_other_code_in_a_queue_of_ours_fails_and_harms_nobody(fleet):
+    [worker] = fleet.jobs()
+    mark = fleet.folder / "run"
+    pickled = Queue("heavy", connection=fleet.rq).enqueue("pathlib.Path.touch", mark)
+    ours = Queue("heavy", connection=fleet.rq, serializer=CodecSerializer)
+    named = ours.enqueue("os.mkdir", str(mark))
+    fleet.submit(jobapp.pictures, jobflows.Picture("a", 3))
+    assert fleet.result() == jobflows.Picture("a", 6)
+    for job_id in (pickled.id, named.id):
+        job = Job.fetch(job_id, connection=fleet.rq, serializer=CodecSerializer)
+        wait_until(lambda job=job: job.get_status() == "failed", "the job has failed")
+        assert "MalformedData" in wait_until(job.latest_result, "RQ knows why").exc_string
+    assert not mark.exists()
+    assert worker.poll() is None
+
+
 # jobs of other code
 
 
