@@ -25,14 +25,15 @@ def condition(info: RunInfo, held: Held | None = None) -> str:
         return info.error.splitlines()[0] if info.error else "halted"
     if info.results.waiting_for_reader:
         return "waits for a reader"
+    dead = f"{info.dead:,} set aside" if info.dead else ""
     if info.state.over:
-        return ""
+        return dead
     if held is not None and info.flow in held.flows:
         return "its flow is paused"
     if held is not None and held.stages_of(info.flow):
         return f"paused at {', '.join(held.stages_of(info.flow))}"
     parked = sum(stage.parked for stage in info.stages)
-    return f"{parked} parked" if parked else ""
+    return ", ".join(filter(None, (f"{parked} parked" if parked else "", dead)))
 
 
 def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:

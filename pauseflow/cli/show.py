@@ -68,6 +68,8 @@ def _summary(info: RunInfo, held: Held) -> list[str]:
         lines.append(f"its flow is paused. To go on: flowctl resume {info.flow}")
     if info.error:
         lines.append(f"halted: {info.error}. To go on from there: flowctl retry {info.id}")
+    if info.dead:
+        lines.append(f"{info.dead:,} set aside: flowctl dead list --flow {info.flow}")
     if results.waiting_for_reader:
         lines.append(
             f"waits for a reader of its results: flowctl results {info.id} --follow",

@@ -53,6 +53,7 @@ def test_the_run_completes_without_the_record_and_in_order(fake):
         assert finish(cluster, "local") == [0, 10, 30, 40, 60, 70]
         letters = list(cluster.client.dead())
         assert sorted(letter.key for letter in letters) == [f"local:sift:{n}" for n in (2, 5, 8)]
+        assert cluster.client.run("local").dead == 3
         newest = letters[0]
         assert (newest.record, newest.error, newest.attempts) == (8, "not 8", 1)
         assert "test_dead_records.py" in newest.traceback
@@ -213,6 +214,7 @@ def test_a_halted_run_goes_on_behind_the_record(fake, options, broken):
         else:
             assert sorted(values) == [10 * n for n in range(7) if n not in broken]
         assert sorted(skipped) == sorted(f"local:sift:{n}" for n in broken)
+        assert cluster.client.run("local").dead == len(broken)
         letters = {letter.key: letter for letter in cluster.client.dead()}
         assert sorted(letters) == sorted(skipped)
         assert {(each.error_type, each.attempts) for each in letters.values()} == {

@@ -1,5 +1,6 @@
 """What flowctl shows of runs: runs, show, results, retry."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from pauseflow import errors
 from pauseflow.cli.table import age
-from pauseflow.client import SetAsideInfo
+from pauseflow.client import RunState, SetAsideInfo
 
 
 def test_runs_are_a_table_with_what_holds_them(client, call):
@@ -23,6 +24,16 @@ def test_runs_are_a_table_with_what_holds_them(client, call):
     assert rows[0].endswith("1 parked")
     assert rows[1].endswith("ValueError: no")
     assert rows[2].endswith("waits for a reader")
+
+
+def test_runs_and_show_tell_how_many_records_were_set_aside(client, call):
+    one = dataclasses.replace(client.infos["r1"], dead=2)
+    other = dataclasses.replace(one, id="r2", state=RunState.DONE, dead=1)
+    client.infos = {"r1": one, "r2": other}
+    first, second = call("runs").stdout.splitlines()[1:]
+    assert first.endswith("1 parked, 2 set aside")
+    assert second.endswith("1 set aside")
+    assert "2 set aside: flowctl dead list" in call("show", "r1").stdout
 
 
 def test_entries_that_were_set_aside_are_told_beside_the_runs(client, call):
