@@ -34,6 +34,7 @@ from pauseflow.store.commands import Delivered, Prioritized
 from pauseflow.store.fleet import Fleet, WorkerInfo
 from pauseflow.store.held import Held
 from pauseflow.store.holding import Holding
+from pauseflow.store.inspection import Inspection
 from pauseflow.store.keys import Keys
 from pauseflow.store.lanes import lane
 from pauseflow.store.letterbox import Letterbox, Sought
@@ -530,6 +531,11 @@ class Client:
         flow = (flows or {}).get(info.flow)
         graph = None if flow is None else flow.graph
         return stack_of(info, standing, Rollout(self.workers()), graph)
+
+    @property
+    def inspection(self) -> Inspection:
+        """For a look at the server and at what waits there in vain, as `flowctl doctor` has."""
+        return Inspection(self._keys, self._wire)
 
     def workers(self) -> list[WorkerInfo]:
         """The workers whose lease has not ended."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": "List runs, the newest first.",
     "show": "Show where a run stands, stage by stage.",
     "stack": "Show where everything in a run stands, like a traceback.",
+    "doctor": "Check the server, the app, the workers, and what waits in vain.",
     "signal": "Send a signal to a run: what has waited longest for it there goes on.",
     "jobs": "Run the app's job stages: a worker of RQ with the app loaded.",
     "flows": "List the app's flows with their stages.",
