@@ -12,6 +12,7 @@ from pauseflow.store.books import RunInfo
 from pauseflow.store.chunks import envelope_of
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.keys import GROUP, Keys
+from pauseflow.store.lanes import Lane
 from pauseflow.store.server import Reply, Wire
 
 PAGE = 50
@@ -130,7 +131,9 @@ class Standings:
     def _flying(self, info: RunInfo, standing: Standing) -> Iterator[Stand]:
         for stage in info.stages:
             if stage.in_flight:
-                yield from self._in_stream(info, stage.name, standing)
+                for lane in Lane:
+                    stream = lane.of(self._keys.stream(info.flow, stage.name))
+                    yield from self._in_stream(info, stage.name, stream, standing)
                 yield from self._held(info, stage.name)
 
     def _held(self, info: RunInfo, stage: str) -> Iterator[Stand]:
@@ -143,8 +146,9 @@ class Standings:
             else:
                 yield Stand(stage, envelope.ordinal, HELD, envelope=envelope)
 
-    def _in_stream(self, info: RunInfo, stage: str, standing: Standing) -> Iterator[Stand]:
-        stream = self._keys.stream(info.flow, stage)
+    def _in_stream(
+        self, info: RunInfo, stage: str, stream: str, standing: Standing
+    ) -> Iterator[Stand]:
         pending = self._wire.exchange([("XPENDING", stream, GROUP, "-", "+", ENTRIES_LOOKED_AT)])[0]
         hands = {}
         if not isinstance(pending, StoreError):
@@ -176,7 +180,8 @@ class Standings:
                 return
             seen += len(page)
             start = f"({page[-1][0].decode()}"
-        standing.unseen.append(stage)
+        if stage not in standing.unseen:
+            standing.unseen.append(stage)
 
     def _scan(self, key: str, match: str = "") -> Iterator[tuple[bytes, bytes]]:
         """The fields of a hash; each once, although HSCAN may give one twice."""

@@ -169,15 +169,33 @@ def test_what_is_late_points_at_the_coordinator(cluster, call):
     assert "(is a coordinator running?)" in call("stack", "r").stdout
 
 
-def test_what_is_in_hands_ready_and_waiting(cluster, call):
+@pytest.mark.parametrize("priority", ["high", "normal", "low"])
+def test_what_is_in_hands_ready_and_waiting(cluster, call, priority):
     worker = cluster.workers[0]
-    cluster.client.submit(cluster.flows[0], 7, run_id="r")
+    cluster.client.submit(cluster.flows[0], 7, run_id="r", priority=priority)
     assert "1 chunk ready for a worker" in call("stack", "r").stdout
     worker._connect()
     worker._exchange.fill(block=False)
     said = call("stack", "r").stdout
     assert f"r:orders:0  in the hands of worker {worker.name} for 0 s" in said
     assert "def orders(number):" in said
+    cluster.settle()
+
+
+def test_what_is_half_done_and_held_or_ready(cluster, call):
+    cluster.client.submit(cluster.flows[0], 7, run_id="r")
+    half = half_done(codec.encode([1, "stacked:orders", "0", 1, 23, {"seen": 1}]))
+    envelope = Envelope("r", 4, 9, 0, 3, 0, False, half, codec.encode_items([1, 2, 3]))
+    stream, reorder = cluster.keys.stream("shop", "orders"), cluster.keys.run("r").reorder("orders")
+    cluster.wire.call(("HSET", reorder, "4:c", envelope.pack(), "4", "1 0", "4:1", "x", "5:c", "?"))
+    entry = cluster.wire.call(("XADD", stream, "*", "e", envelope.pack()))
+    said = call("stack", "r").stdout
+    cluster.wire.exchange([("XDEL", stream, entry), ("DEL", reorder)])
+    assert "r:orders:9  half done, waits until what comes before it in the run is done" in said
+    assert "r:orders:9  half done, waits for " in said
+    assert said.count("        seen = 1\n") == 2
+    assert said.count("    and 2 more records behind it in its chunk") == 2
+    assert "?  can't be read: held under '5:c': not a chunk" in said
     cluster.settle()
 
 
