@@ -369,7 +369,7 @@ class Client:
         Its key at that stage stays what it was. Its results are those of the new run.
 
         Args:
-            flow: whose they all are.
+            flow: whose they all are, or whose `on_cancel`.
             keys: of the letters. All are looked at before the first is tried again.
 
         Returns:
@@ -382,7 +382,10 @@ class Client:
             UnknownName: the flow has no such stage any more.
         """
         letters = list(self._letterbox.get(keys))
-        return self._letterbox.revive(flow.graph, letters)
+        graph, telling = flow.graph, flow.graph.on_cancel
+        if telling is not None and any(letter.flow == telling.name for letter in letters):
+            graph = telling
+        return self._letterbox.revive(graph, letters)
 
     def edit_dead(self, key: str, record: object) -> None:
         """Puts another record in the place of a dead letter's, for a retry.

@@ -20,6 +20,8 @@ from pauseflow.cli.table import print_table
 if TYPE_CHECKING:
     from pauseflow.app import App
     from pauseflow.client import Client, Letter
+    from pauseflow.flow import Flow
+    from pauseflow.graph import Graph
 
 AT_ONCE = 100
 """Letters that are retried or dropped together, of all."""
@@ -152,14 +154,24 @@ def _retried(client: Client, app: App, letters: list[Letter]) -> Iterator[tuple[
     for letter in letters:
         by_flow.setdefault(letter.flow, []).append(letter)
     # A flow or a stage that is missing is noticed before anything is tried again.
-    flows = {name: app.flow(name) for name in by_flow if name}
+    flows = {name: _flow_of(app, name) for name in by_flow if name}
     for name, some in by_flow.items():
         for letter in some:
             if name:
-                flows[name].graph[letter.stage]
+                _graph_of(flows[name], name)[letter.stage]
     for name, some in by_flow.items():
         flow = flows.get(name) or next(iter(app.flows.values()))  # which says why it can't be
         yield from client.retry_dead(flow, [letter.key for letter in some]).items()
+
+
+def _flow_of(app: App, name: str) -> Flow:
+    """The flow of this name, or whose `on_cancel` goes by it."""
+    return app.flow(name if name in app.flows else name.removesuffix(".on_cancel"))
+
+
+def _graph_of(flow: Flow, name: str) -> Graph:
+    telling = flow.graph.on_cancel
+    return telling if telling is not None and telling.name == name else flow.graph
 
 
 @dead.command()

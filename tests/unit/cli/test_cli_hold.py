@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import pytest
 
@@ -21,6 +22,15 @@ def parse(page):
 
 shop = Flow("shop")
 shop.branch(pages).map(parse)
+REFUNDED = []
+
+def refund(run_id):
+    REFUNDED.append(run_id)
+    if len(REFUNDED) < 7:
+        raise ConnectionError("no answer")
+
+telling = Flow("telling", on_cancel=refund)
+telling.map(parse)
 empty = Flow("emptying")
 empty.map(parse)
 """
@@ -35,7 +45,7 @@ def app(shop, monkeypatch):
 
 @pytest.fixture
 def cluster(app, fake, monkeypatch):
-    with Cluster(fake, app.flow("shop")) as cluster:
+    with Cluster(fake, app.flow("shop"), app.flow("telling")) as cluster:
         monkeypatch.setattr(Client, "connect", lambda url, *, namespace: Client(fake))
         monkeypatch.setenv("REDIS_URL", "redis://nowhere:1/0")
         cluster.client.submit(app.flow("shop"), 100, run_id="r1")
@@ -193,6 +203,7 @@ def test_what_is_paused_is_shown(call, cluster, monkeypatch):
     assert call("flows").stdout.splitlines() == [
         "emptying: parse",
         "shop: pages (branch) → parse",
+        "telling: parse",
     ]
     call("pause", "shop", "parse")
     assert call("flows").stdout.splitlines()[1].endswith("  [paused at parse]")
@@ -206,7 +217,7 @@ def test_what_is_paused_is_shown(call, cluster, monkeypatch):
     shown = call("show", "r1").stdout
     assert "run r1 of flow shop: paused, " in shown
     assert "paused. To go on: flowctl resume r1" in shown
-    first, second = map(json.loads, call("flows", "--json").stdout.splitlines())
+    first, second, _ = map(json.loads, call("flows", "--json").stdout.splitlines())
     assert (first["paused"], second["paused"]) == (False, True)
     assert [stage["paused"] for stage in second["stages"]] == [True, True]
     call("cancel", "r1")
@@ -220,7 +231,7 @@ def test_a_server_that_does_not_answer_does_not_keep_the_flows_back(
     monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/nothing.sock")
     done = call("flows")
     assert done.exit_code == 0
-    assert len(done.stdout.splitlines()) == 2
+    assert len(done.stdout.splitlines()) == 3
     assert done.stderr.startswith("flowctl: what is paused is not known: ")
 
 
@@ -229,3 +240,16 @@ def test_what_is_parked_for_the_pause_goes_on_after_it(call, client):
     parked = dataclasses.replace(info.parked[0], why="paused")
     client.infos["r1"] = dataclasses.replace(info, state=RunState.PAUSED, parked=(parked,))
     assert "after flowctl resume" in call("show", "r1").stdout
+
+
+def test_what_on_cancel_failed_on_is_a_dead_letter_like_any_other(call, cluster, app, monkeypatch):
+    monkeypatch.setenv("FLOWCTL_APP", "held_flows")
+    cluster.client.submit(app.flow("telling"), 1, run_id="r2")
+    call("cancel", "r2")
+    cluster.finish("r2.on_cancel", far=600)
+    assert "ConnectionError: no answer" in call("dead", "list").stdout
+    done = call("dead", "retry", "r2.on_cancel:on_cancel:0")
+    assert done.exit_code == 0, done.stderr
+    cluster.settle()
+    assert sys.modules["held_flows"].REFUNDED == ["r2"] * 7
+    assert list(cluster.client.dead()) == []
