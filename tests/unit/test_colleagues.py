@@ -32,6 +32,7 @@ def worker(name: str, code: Code, place: str = "shop:pages") -> WorkerInfo:
 def colleagues(*others: WorkerInfo) -> tuple[Colleagues, list[float]]:
     now = [0.0]
     made = Colleagues(lambda: now[0])
+    made.offer_in("shop", "pages", FROM_OLD)
     made.count(1 + len(others))
     made.learn(list(others))
     return made, now
@@ -69,7 +70,11 @@ def test_a_migration_counts_as_being_able_to() -> None:
 def test_what_others_can_is_asked_for_only_when_it_matters() -> None:
     now = [0.0]
     made = Colleagues(lambda: now[0])
-    assert made.offer_in("shop", "pages", FROM_OLD) == FOREIGN_SECONDS  # alone
+    made.count(1)
+    assert not made.wanted
+    assert made.offer_in("shop", "pages", FROM_OLD) == UNKNOWN_SECONDS  # is it still alone?
+    made.count(1)
+    assert made.offer_in("shop", "pages", FROM_OLD) == FOREIGN_SECONDS
     made.count(2)
     assert made.offer_in("shop", "pages", FROM_OLD) == UNKNOWN_SECONDS
     assert made.wanted

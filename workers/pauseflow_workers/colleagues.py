@@ -38,6 +38,7 @@ class Colleagues:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._alone = True
+        self._counted = False
         self._rollout: Rollout | None = None
         self._wanted_until = 0.0
         self._next_offer = 0.0
@@ -50,6 +51,7 @@ class Colleagues:
     def count(self, living: int) -> None:
         """Notes how many workers live, this one included."""
         self._alone = living < 2
+        self._counted = True
         if not self.wanted:
             self._rollout = None
 
@@ -66,8 +68,14 @@ class Colleagues:
             origin: the code that made it; None if that can't be told.
         """
         now = self._clock()
+        if now >= self._wanted_until:
+            self._counted = False  # somebody may have come since the last heartbeat
         self._wanted_until = now + WANTED_SECONDS
-        if self._alone or origin is None:
+        if origin is None:
+            return FOREIGN_SECONDS
+        if not self._counted:
+            return UNKNOWN_SECONDS
+        if self._alone:
             return FOREIGN_SECONDS
         if self._rollout is None:
             return UNKNOWN_SECONDS
