@@ -38,6 +38,7 @@ class Entry:
         id: the entry's id in the stream.
         envelope: the chunk, or why it is none.
         lane: by which of the stage's streams it came.
+        stream: that stream's key.
     """
 
     flow: str
@@ -45,6 +46,7 @@ class Entry:
     id: bytes
     envelope: Envelope | MalformedData
     lane: Lane = Lane.NORMAL
+    stream: str = ""
 
 
 @dataclass(slots=True)
@@ -127,7 +129,12 @@ class Chunks:
         self._castings = {name: Casting(keys, graph, tuning) for name, graph in graphs.items()}
         self._roots = {graph.name: graph.root.name for graph in graphs.values()}
         self._places = {
-            lane.of(keys.stream(graph.name, stage)).encode(): (graph.name, stage, lane)
+            lane.of(keys.stream(graph.name, stage)).encode(): (
+                graph.name,
+                stage,
+                lane,
+                lane.of(keys.stream(graph.name, stage)),
+            )
             for lane in Lane
             for graph, stage in stages
         }
@@ -153,7 +160,7 @@ class Chunks:
     def _upto(self, last: Lane, held: Held) -> list[str]:
         return [
             key.decode()
-            for key, (flow, stage, lane) in self._places.items()
+            for key, (flow, stage, lane, _) in self._places.items()
             if lane <= last and not held.holds_stage(flow, stage)
         ]
 
@@ -190,9 +197,9 @@ class Chunks:
             raise reply
         found = []
         for stream, items in reply or ():
-            flow, stage, lane = self._places[stream]
+            flow, stage, lane, name = self._places[stream]
             for entry_id, fields in items:
-                found.append(Entry(flow, stage, entry_id, envelope_of(fields), lane))
+                found.append(Entry(flow, stage, entry_id, envelope_of(fields), lane, name))
         return found
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
@@ -203,6 +210,9 @@ class Chunks:
         keys = self._keys
         run_keys = keys.run(run)
         base = run_keys.base
+        stages = cast.keys(run_keys)
+        if result.parks or result.at_once or result.dead:
+            stages += (run_keys.waits, run_keys.signals, keys.jobs, keys.dead, keys.letters)
         payload: list[str | bytes | int] = list(cast.arguments)
         for park in result.parks:
             name = f"{stage}:{park.ordinal}"
@@ -220,13 +230,8 @@ class Chunks:
             keys.timers,
             keys.expiring,
             base + ":room",
-            base + ":waits",
-            base + ":signals",
-            keys.jobs,
-            keys.dead,
-            keys.letters,
-            entry.lane.of(keys.stream(flow, stage)),
-            cast.keys(run_keys),
+            entry.stream,
+            stages,
             run,
             self.now_ms,
             entry.id,
@@ -261,8 +266,7 @@ class Chunks:
         """The commands that return entries that were not worked on."""
         by_stream: dict[str, list[bytes]] = {}
         for entry in entries:
-            stream = entry.lane.of(self._keys.stream(entry.flow, entry.stage))
-            by_stream.setdefault(stream, []).append(entry.id)
+            by_stream.setdefault(entry.stream, []).append(entry.id)
         return [commands.giveback(stream, self._consumer, ids) for stream, ids in by_stream.items()]
 
     def quarantine(self, entry: Entry, reason: str) -> Command:
@@ -270,7 +274,7 @@ class Chunks:
 
         If it is a chunk of a run, the run halts, and keeps the chunk.
         """
-        stream = entry.lane.of(self._keys.stream(entry.flow, entry.stage))
+        stream = entry.stream
         run = RunKeys(stream)
         field, text, error = "", b"", ""
         envelope = entry.envelope

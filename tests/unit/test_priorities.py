@@ -32,7 +32,8 @@ def flow_of(*names):
 
 def test_the_most_urgent_comes_first_and_in_its_order():
     ahead = ReadAhead()
-    ahead.add(entries(Lane.LOW, Lane.NORMAL, Lane.HIGH, Lane.NORMAL, Lane.HIGH))
+    for entry in entries(Lane.LOW, Lane.NORMAL, Lane.HIGH, Lane.NORMAL, Lane.HIGH):
+        ahead.add([entry])
     assert taken(ahead) == [
         (Lane.HIGH, 2), (Lane.HIGH, 4), (Lane.NORMAL, 1), (Lane.NORMAL, 3), (Lane.LOW, 0),
     ]  # fmt: skip

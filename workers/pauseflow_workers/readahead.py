@@ -27,30 +27,32 @@ class ReadAhead:
         return iter(self._entries)
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Puts what was read behind what is no less urgent."""
-        sort = False
-        for entry in entries:
-            sort = sort or bool(self._entries and entry.lane < self._entries[-1].lane)
-            self._entries.append(entry)
-        if sort:
+        """Puts what was read, in the order of lanes, behind what is no less urgent."""
+        last = self._entries[-1].lane if self._entries else Lane.HIGH
+        begin = len(self._entries)
+        self._entries.extend(entries)
+        if len(self._entries) > begin and self._entries[begin].lane < last:
             self._entries = deque(sorted(self._entries, key=lambda entry: entry.lane))
 
     def put_back(self, entries: Iterable[Entry]) -> None:
         """Puts back what was taken out, before all others of its lane."""
-        self.add([*entries, *self.take_all()])
+        after = self.take_all()
+        self.add(entries)
+        self.add(after)
 
     def take(self) -> Entry | None:
         """The next one: the first of the most urgent; in turn, the first of the least urgent."""
-        if not self._entries:
+        entries = self._entries
+        if not entries:
             return None
-        if self._mixed:
+        last = entries[-1].lane
+        if entries[0].lane is not last:
             self._turn = (self._turn + 1) % TURNS
             if not self._turn:
-                last = self._entries[-1].lane
-                found = next(entry for entry in self._entries if entry.lane is last)
-                self._entries.remove(found)
+                found = next(entry for entry in entries if entry.lane is last)
+                entries.remove(found)
                 return found
-        return self._entries.popleft()
+        return entries.popleft()
 
     def take_all(self) -> list[Entry]:
         """All of them, the most urgent first."""
@@ -64,14 +66,11 @@ class ReadAhead:
         As long as there is something less urgent here, nothing more of that kind is read. In turn
         all lanes are read.
         """
-        if not self._entries:
+        entries = self._entries
+        if not entries:
             return Lane.LOW
-        if not self._mixed:
+        if entries[0].lane is entries[-1].lane:
             self._reads = (self._reads + 1) % TURNS
             if not self._reads:
                 return Lane.LOW
-        return self._entries[0].lane
-
-    @property
-    def _mixed(self) -> bool:
-        return bool(self._entries) and self._entries[0].lane is not self._entries[-1].lane
+        return entries[0].lane

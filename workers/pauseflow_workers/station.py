@@ -10,6 +10,7 @@ from pauseflow.errors import MalformedData, NotSerializable
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.stages import Budget, Done, Failed, Outcome, Work, runner_for
 from pauseflow.stages.state import State
+from pauseflow.stages.work import DONE
 from pauseflow.store.chunks import Result
 from pauseflow.store.envelope import Envelope, piece
 from pauseflow.store.pieces import cut
@@ -132,14 +133,17 @@ class Station:
             self._max_outputs = min(max(fit, 16), self._max_outputs * 4, 8 * CHUNK_RECORDS)
 
     def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
-        settling = Settling(self._flow, self._stage, work, envelope, outcome, self._colleagues)
-        settling.failure()
+        settling = None
+        if outcome.end is not DONE or outcome.parked:
+            settling = Settling(self._flow, self._stage, work, envelope, outcome, self._colleagues)
+            settling.failure()
         try:
             pieces = self._pieces(outcome, ended=self._ends(envelope, outcome))
         except NotSerializable as error:
             return self._not_serializable(work, envelope, outcome, error)
         result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
-        settling.rest(result)
+        if settling is not None:
+            settling.rest(result)
         return result
 
     def _ends(self, envelope: Envelope, outcome: Outcome) -> bool:

@@ -1,9 +1,10 @@
 -- Commits what a worker did with one chunk: acknowledge, emit, move the cursor, keep the continuation, count.
 -- All of it or nothing; a worker that no longer owns the entry commits nothing.
 --
--- KEYS: run results parked timers expiring room waits signals jobs dead letters stream stages...
+-- KEYS: run results parked timers expiring room stream stages...
 --   stream: the one that the entry is in, of the lane that it came by
---   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first
+--   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first; then, if there
+--   are parks or dead letters: the run's waits and signals, the namespace's jobs, dead and letters
 -- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
 --   continuation: the envelope of the rest, for 'again'
@@ -25,7 +26,7 @@ if redis.call('XACK', stream, 'workers', entry) == 0 then
 end
 redis.call('XDEL', stream, entry)
 -- the stages before this one come last, and matter only if something waits there
-local state = open_run(run, run_id, 13, keyed + 0, 21, cast + 0, keyed - before)
+local state = open_run(run, run_id, 8, keyed + 0, 21, cast + 0, keyed - before)
 if not state or state == 'cancelled' then
   return -1
 end
@@ -54,8 +55,12 @@ local function go_on(envelope)
   end
 end
 
-local function park(field, wake, timer, text, wait)
-  if wait ~= '' then
+-- What waits for something, and what is set aside: seldom, so that other commits need not name these keys.
+local function keep_aside(rest_of_keys)
+  local waits, signals, jobs, dead, letters = unpack(KEYS, rest_of_keys)
+
+  -- Whether an answer was kept for this wait; if so, it goes on with it.
+  local function answered(wait, text)
     local name = string.match(wait, '^([^\n]*)')
     local kept = first_of(signals, name)
     if kept then
@@ -63,39 +68,43 @@ local function park(field, wake, timer, text, wait)
       redis.call('ZREM', signals, kept)
       redis.call('XADD', self.stream, '*', 'e', envelope, 's', string.match(kept, '^[^\n]*\n%d+\n(.*)$'))
       self.flying = self.flying + 1
-      return
+      return true
     end
     redis.call('ZADD', waits, 0, wait)
     if string.sub(name, 1, 4) == 'job:' then
       redis.call('ZADD', jobs, clock(now), run_id .. ' ' .. name)
     end
+    return false
   end
-  redis.call('HSET', parked, field, text)
-  if wake ~= '0' then
-    redis.call('ZADD', timers, wake, timer)
+
+  for _ = 1, tonumber(parks) do
+    local field, wake, timer, text, wait = unpack(ARGV, next_arg, next_arg + 4)
+    next_arg = next_arg + 5
+    if wake == '-1' then
+      go_on(text)
+    elseif wait == '' or not answered(wait, text) then
+      redis.call('HSET', parked, field, text)
+      if wake ~= '0' then
+        redis.call('ZADD', timers, wake, timer)
+      end
+      if keeps_place(string.match(text, '^%a+')) then
+        self.flying = self.flying + 1
+      else
+        self.parked = self.parked + 1
+      end
+    end
   end
-  if keeps_place(string.match(text, '^%a+')) then
-    self.flying = self.flying + 1
-  else
-    self.parked = self.parked + 1
+  for _ = 1, tonumber(deads) do
+    local id, at, text = unpack(ARGV, next_arg, next_arg + 2)
+    next_arg = next_arg + 3
+    redis.call('ZADD', dead, at, id)
+    redis.call('HSET', letters, id, text)
+    redis.call('HINCRBY', run, 'dead', 1)
   end
 end
 
-for _ = 1, tonumber(parks) do
-  local field, wake, timer, text, wait = unpack(ARGV, next_arg, next_arg + 4)
-  next_arg = next_arg + 5
-  if wake == '-1' then
-    go_on(text)
-  else
-    park(field, wake, timer, text, wait)
-  end
-end
-for _ = 1, tonumber(deads) do
-  local id, at, text = unpack(ARGV, next_arg, next_arg + 2)
-  next_arg = next_arg + 3
-  redis.call('ZADD', dead, at, id)
-  redis.call('HSET', letters, id, text)
-  redis.call('HINCRBY', run, 'dead', 1)
+if parks ~= '0' or deads ~= '0' then
+  keep_aside(8 + 3 * keyed)
 end
 if error ~= '' then
   -- a paused run is halted when it goes on

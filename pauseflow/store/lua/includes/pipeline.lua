@@ -376,6 +376,6 @@ local function finish_if_done(given_now, keep, expiring_key)
   redis.call('XADD', results, '*', 'end', 'done')
   redis.call('PEXPIRE', flow.key, keep)
   redis.call('PEXPIRE', results, keep)
-  redis.call('DEL', waits, signals)
+  redis.call('DEL', flow.key .. ':waits', flow.key .. ':signals')
   redis.call('ZADD', expiring_key, now + keep, flow.id)
 end
