@@ -277,9 +277,7 @@ def test_chunks_that_were_read_ahead_are_given_back(fake, small):
         assert sorted(DONE) == [0, 1, 2, 3, 4]
 
 
-def test_a_slice_that_is_run_when_its_stage_is_held_is_cut(fake):
-    """The heartbeat learns of it while the generator runs."""
-
+def test_a_slice_that_is_run_when_its_stage_is_held_is_the_last(fake):
     def held(n):
         for number in range(n):
             if number == 5:
@@ -291,13 +289,13 @@ def test_a_slice_that_is_run_when_its_stage_is_held_is_cut(fake):
     with Cluster(fake, flow) as cluster:
         cluster.client.submit(flow, 1000, run_id="local")
         cluster.settle()
-        assert cluster.client.run("local").results.count == 6
+        assert 6 <= cluster.client.run("local").results.count <= 64
         cluster.client.resume_flow("f")
         hear(cluster)
         assert cluster.finish() == list(range(1000))
 
 
-def test_a_slice_that_is_run_when_its_run_is_paused_is_cut(fake):
+def test_a_slice_that_is_run_when_its_run_is_paused_is_the_last(fake):
     def held(n):
         for number in range(n):
             if number == 5:
@@ -309,7 +307,7 @@ def test_a_slice_that_is_run_when_its_run_is_paused_is_cut(fake):
     with Cluster(fake, flow) as cluster:
         cluster.client.submit(flow, 1000, run_id="local")
         cluster.settle()
-        assert cluster.client.run("local").results.count == 6
+        assert 6 <= cluster.client.run("local").results.count <= 64
         cluster.client.resume("local")
         assert cluster.finish() == list(range(1000))
 

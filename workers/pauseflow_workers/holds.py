@@ -1,7 +1,12 @@
-"""Holds: what people have paused or cancelled, as far as this worker has heard."""
+"""Holds: what people have paused or cancelled, as far as this worker has heard.
+
+A slice that is under way is not cut: it is over in a moment anyway, and what is left of it comes
+back as a chunk, which is put off then.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -33,6 +38,7 @@ class Holds:
         self._held = NOTHING_HELD
         self._changes: bytes | None = None
         self._heard_at = 0.0
+        self._hearing = threading.Lock()
 
     @property
     def question(self) -> Command:
@@ -48,13 +54,14 @@ class Holds:
         """
         if isinstance(changes, StoreError):
             return False
-        news = False
-        if changes != self._changes:
-            held = Held.parse(wire.call(("HGETALL", self._keys.held)))
-            news = (held.flows, held.stages) != (self._held.flows, self._held.stages)
-            self._held, self._changes = held, changes
-            self._chunks.leave_out(held)
-        self._heard_at = time.monotonic()
+        with self._hearing:
+            news = False
+            if changes != self._changes:
+                held = Held.parse(wire.call(("HGETALL", self._keys.held)))
+                news = (held.flows, held.stages) != (self._held.flows, self._held.stages)
+                self._held, self._changes = held, changes
+                self._chunks.leave_out(held)
+            self._heard_at = time.monotonic()
         return news
 
     @property

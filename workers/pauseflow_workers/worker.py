@@ -242,7 +242,7 @@ class Worker:
             return self._set_aside(entry, envelope)
         station = self._stations[(entry.flow, entry.stage)]
         budget = self._budget = station.budget(envelope)
-        if self.stopping.is_set() or self._holds.holds(entry):
+        if self.stopping.is_set():
             budget.stop()
         self.attempt_began = time.monotonic()
         try:
