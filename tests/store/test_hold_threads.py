@@ -1,5 +1,6 @@
 """Runs that are held while workers, a feeder and a coordinator run by themselves."""
 
+import asyncio
 import threading
 
 import pytest
@@ -18,6 +19,10 @@ def let_go():
     LET_GO.clear()
     yield
     LET_GO.set()
+
+
+def spread(n):
+    yield from range(n)
 
 
 def held_up(x):
@@ -106,6 +111,38 @@ def test_workers_of_a_flow_that_is_held_wait_and_go_on(real):
             client.resume_flow("f")
             for number in range(5):
                 assert client.wait(f"f{number}", timeout=20).state is RunState.DONE
+
+
+@pytest.mark.parametrize("options", [{"threads": 3}, {"concurrency": 3}, {}])
+def test_a_record_that_takes_long_is_not_interrupted_and_not_done_again(real, options):
+    seen = []
+
+    def slow(x):
+        seen.append(x)
+        LET_GO.wait(20)
+        return x
+
+    async def awaited(x):
+        seen.append(x)
+        while not LET_GO.is_set():
+            await asyncio.sleep(0.01)
+        return x
+
+    flow = Flow("f")
+    stage = awaited if "concurrency" in options else slow
+    flow.branch(spread).map(stage, ordered=False, **options)
+    with Client(real) as client, running(worker_of(real, flow)):
+        client.submit(flow, 20, run_id="r")
+        wait_until(lambda: seen, "a record is at work")
+        client.pause("r")
+        client.pause_flow("f")
+        heard = client.workers()[0].lease_left
+        wait_until(lambda: client.workers()[0].lease_left > heard, "a heartbeat")
+        LET_GO.set()
+        client.resume_flow("f")
+        client.resume("r")
+        assert sorted(client.results("r", follow=True)) == list(range(20))
+    assert sorted(seen) == list(range(20))
 
 
 def test_a_hundred_pauses_change_no_result(real):
