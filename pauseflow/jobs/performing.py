@@ -49,7 +49,17 @@ def perform(*arguments: object) -> object:
     job = get_current_job()
     if job is not None and not is_wanted(call, job.connection):
         raise RunCancelled(f"run {call.run!r} was cancelled, or is not there any more")
-    stage = _stage(app(), call)
+    return carry_out(_stage(app(), call), call)
+
+
+def carry_out(stage: Stage, call: Call) -> object:
+    """Run the stage's function on the call's record, here and now.
+
+    Raises:
+        MalformedData: the record is damaged.
+        NotSerializable: what the function returned has no encoding.
+        PauseflowError: the function raised a PauseFlow.
+    """
     record = codec.decode(call.record)
     here = Place(
         flow=call.flow,

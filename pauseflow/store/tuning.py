@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
 
 from pauseflow.graph import Stage
 
@@ -40,7 +41,12 @@ class Tuning:
     """What is known of the stages' costs and of the fleet, shared through the server.
 
     It is a hint: two workers may differ in it, and nothing but speed depends on it.
+
+    Attributes:
+        clock: by which work is measured and cut into slices, in seconds; another one in tests.
     """
+
+    clock: Callable[[], float] = staticmethod(perf_counter)
 
     def __init__(self) -> None:
         self.workers = 1

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from pauseflow import codec
 from pauseflow.answer import Answer
 from pauseflow.errors import MalformedData, NotSerializable
 from pauseflow.graph import Graph, Kind, Outlet, Stage
-from pauseflow.stages import Budget, Done, Failed, Outcome, Work, runner_for
+from pauseflow.stages import Budget, Done, Failed, Outcome, Runner, Work, runner_for
 from pauseflow.stages.state import State
 from pauseflow.stages.work import DONE
 from pauseflow.store.chunks import Result
@@ -63,7 +61,7 @@ class Station:
         self._tuning = tuning
         self._lately = lately or Lately()
         self._colleagues = colleagues or Colleagues()
-        self._runner = runner_for(stage, graph.name)
+        self._runner = self.runner()
         if turnstile is not None and (stage.rate is not None or stage.limit is not None):
             self._runner = GatedRunner(self._runner, Gate(graph.name, stage, turnstile))
         self._next = [graph[each.target] for each in self._outlets if each.target is not None]
@@ -75,6 +73,10 @@ class Station:
         self._runs = 0
         self.entry_seconds = 0.0
         """What a chunk takes, lately."""
+
+    def runner(self) -> Runner:
+        """What runs the stage's function."""
+        return runner_for(self._stage, self._flow)
 
     def connect(self, server: Server, namespace: str) -> None:
         """Tells the stage where the server is, in case it has business of its own there."""
@@ -88,8 +90,9 @@ class Station:
         """The budget for a slice of this chunk."""
         if envelope.crashes >= CRASHES_ALONE or _about_to_fail(envelope):
             return Budget(0.0, max_outputs=1, stride=1)
+        clock = self._tuning.clock
         most = min(self._max_outputs, self._room())
-        return Budget(SLICE_SECONDS, max_outputs=most, stride=self._stride)
+        return Budget(SLICE_SECONDS, max_outputs=most, stride=self._stride, clock=clock)
 
     def _room(self) -> int:
         """The most that a slice may emit: not more than the next stage's backlog is meant for."""
@@ -105,7 +108,7 @@ class Station:
         Raises:
             MalformedData: the chunk's items or frames are damaged; nothing was run.
         """
-        started = time.perf_counter()
+        started = self._tuning.clock()
         work = _work(envelope, self._lately)
         if envelope.crashes >= CRASHES_DEAD and work.items:
             crashed = CrashedWorker(f"it crashed its worker {envelope.crashes} times")
@@ -113,7 +116,7 @@ class Station:
         else:
             outcome = self._runner.run(work, budget)
         result = self._result(work, envelope, outcome)
-        took = time.perf_counter() - started
+        took = self._tuning.clock() - started
         self._learn(outcome, budget, result, took)
         return result
 

@@ -60,7 +60,11 @@ class Worker:
         label: what a person calls this process; made of host and process id if it is left out.
         on_stuck: called, from the heartbeat's thread, when a record goes on long after a stop and
             its chunk was given back; it should leave the process.
+        tuning: how large chunks are; by default it follows what records are measured to cost.
     """
+
+    makes: type[Station] = Station
+    """What runs a stage; another one that is watched, in tests."""
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Worker:
         *,
         label: str = "",
         on_stuck: Callable[[], None] | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         chosen = _with_on_cancel(stages)
         self.label = label or os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
@@ -78,7 +83,7 @@ class Worker:
         self.attempt_began = 0.0
         self._on_stuck = on_stuck
         self._keys = Keys(namespace)
-        self._tuning = Tuning()
+        self._tuning = tuning or Tuning()
         self._chunks = Chunks(self._keys, self.name, _last_first(chosen), self._tuning)
         self._fleet = Fleet(self._keys)
         self._schedules = Announcement(self._keys, (graph for graph, _ in chosen))
@@ -94,7 +99,7 @@ class Worker:
         self._permits = Permits(self._keys, self.name)
         self._turnstile = Turnstile(server.wire(), self._permits)
         self._stations = {
-            (graph.name, name): Station(
+            (graph.name, name): self.makes(
                 graph, graph[name], self._tuning, lately, self._colleagues, self._turnstile
             )
             for graph, name in chosen
