@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Generic, Self, TypeVar, cast
 
 from pauseflow.errors import SourceChanged
-from pauseflow.sources.unpacking import READ_BYTES, Point, Unpacking
+from pauseflow.sources.point import Point
+from pauseflow.sources.unpacking import READ_BYTES, Unpacking
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class FileSource(Generic[T]):
         self.offset = 0
         self._file: BinaryIO | None = None
         self._unpacking: Unpacking | None = None
-        self._point: list[int] | None = None
+        self._point: list[int | bytes] | None = None
         self._over = False
 
     def __iter__(self) -> Self:
@@ -72,8 +73,9 @@ class FileSource(Generic[T]):
 
     def __del__(self) -> None:
         # A generator that is paused lets go of its sources without a chance to close them.
-        if vars(self).get("_file") is not None:
-            self.close()
+        file = vars(self).get("_file")
+        if file is not None:
+            file.close()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _OPEN}
@@ -102,9 +104,11 @@ class FileSource(Generic[T]):
         self._over = True
         return StopIteration()
 
-    def _resuming(self) -> list[int] | None:
+    def _resuming(self) -> list[int | bytes] | None:
         """Where in a gzip file unpacking can begin for the place."""
-        return self._point if self._unpacking is None else [*self._unpacking.point(self.offset)]
+        if self._unpacking is None:
+            return self._point
+        return self._unpacking.point(self.offset).written()
 
     def _at(self, offset: int) -> BinaryIO:
         if Path(self.path).suffix == ".gz":

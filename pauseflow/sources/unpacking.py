@@ -2,20 +2,24 @@
 
 A gzip file is a series of members, each compressed on its own. Unpacking can begin at any of them,
 and in a member wherever the writer has done a full flush: everything was given out there, a block
-ends on a byte, and what follows refers to nothing before it.
+ends on a byte, and what follows refers to nothing before it. Where those are rare, it begins at any
+other block in a member, with the bytes before that it may refer to.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import struct
 import zlib
 from collections import deque
 from collections.abc import Callable
 from gzip import BadGzipFile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from pauseflow.sources.blocks import TRAILER, Inflating, decompressor, from_bit
+from pauseflow.sources.marks import Mark, Marks
+from pauseflow.sources.point import WINDOW, Point
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -33,39 +37,8 @@ With steps of `READ_BYTES`, all flushes are found that are twice as far from eac
 """
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_RAW: Final = -zlib.MAX_WBITS
 _FLUSHED: Final = b"\x00\x00\xff\xff"
 """What a flush ends with: the two lengths of an empty stored block."""
-_LAST_BLOCK: Final = b"\x03\x00"
-"""An empty last block. It ends a stream only where a block can begin, on a whole byte."""
-_TRAILER: Final = struct.Struct("<LL")
-
-
-class Point(NamedTuple):
-    """Where unpacking can begin.
-
-    Attributes:
-        packed: the offset in the file.
-        unpacked: the offset in what is unpacked.
-        member: the offset in the file where the member begins.
-        length: unpacked bytes of the member before this point; 0 where it begins.
-        crc: their checksum.
-    """
-
-    packed: int = 0
-    unpacked: int = 0
-    member: int = 0
-    length: int = 0
-    crc: int = 0
-
-    @classmethod
-    def of(cls, data: Any) -> Point:
-        """The point that was written down as a list; the beginning, if the data is no point."""
-        parts = data if isinstance(data, list) and len(data) == len(cls._fields) else [-1]
-        if any(type(part) is not int or not 0 <= part < 1 << 63 for part in parts):
-            return cls()
-        point = cls(*parts)
-        return point if point.crc < 1 << 32 and point.length <= point.unpacked else cls()
 
 
 class Unpacking(io.RawIOBase):
@@ -89,16 +62,20 @@ class Unpacking(io.RawIOBase):
 
     def _begin(self, point: Point) -> None:
         self._file.seek(point.packed)
-        self._ahead = b""
-        self._behind = b""
         self._at = point.packed
+        self._ahead = self._behind = b""
+        if point.window:
+            self._ahead = b"".join(from_bit(byte, point.bit) for byte in self._file.read(1))
+            self._at -= len(self._ahead) - 1
         self._points.clear()
         self._points.append(point)
-        self._since = point
+        self._marks = Marks(self._read_at)
+        self._since = self._begun = point
+        self._last = point.before()
         self._member, self._length, self._crc = point.member, point.length, point.crc
         self.unpacked = point.unpacked
-        self._raw = point.length > 0
-        self._decompressor: Any = zlib.decompressobj(_RAW) if self._raw else None
+        self._raw = point.inside
+        self._decompressor: Any = decompressor(self._last) if self._raw else None
 
     @property
     def size(self) -> int:
@@ -116,8 +93,22 @@ class Unpacking(io.RawIOBase):
         super().close()
 
     def point(self, unpacked: int) -> Point:
-        """The last point at or before an offset in what is unpacked."""
-        return next((p for p in reversed(self._points) if p.unpacked <= unpacked), Point())
+        """A point at or before an offset in what is unpacked: the last one known, if that is near.
+
+        If not, the file is searched for the last block that begins before the offset, or one a
+        little earlier. That takes some milliseconds; its place in the file is left as it is.
+        """
+        index = len(self._points) - 1
+        while index >= 0 and self._points[index].unpacked > unpacked:
+            index -= 1
+        if index < 0:
+            return Point()
+        known = self._points[index]
+        found = self._marks.point(known, unpacked, self._at)
+        if found is None:
+            return known
+        self._points.insert(index + 1, found)
+        return found
 
     def skip(self, unpacked: int) -> None:
         """Go forward to an offset in what is unpacked, or to the end.
@@ -144,7 +135,7 @@ class Unpacking(io.RawIOBase):
         try:
             return self._unpacked(size)
         except (zlib.error, BadGzipFile) as error:
-            if not self._raw:
+            if not self._raw or self._begun.window or isinstance(error, BadGzipFile):
                 told = f"{self._path}: damaged at about byte {self._at}: {error}"
                 raise BadGzipFile(told) from None
         # What follows the flush refers to what was before it after all: it was no full one.
@@ -168,10 +159,13 @@ class Unpacking(io.RawIOBase):
             self._crc = zlib.crc32(data, self._crc)
             self._length += len(data)
             self.unpacked += len(data)
+            self._last = data if len(data) >= WINDOW else (self._last + data)[-WINDOW:]
             if self._decompressor.eof:
                 self._end_member()
             elif not left and self._behind == _FLUSHED[1:]:
                 self._look()
+            elif self._marks.due(self.unpacked, self._since.unpacked, self._place()):
+                self._mark()
             if data:
                 return data
             if ended and self._decompressor is not None:
@@ -197,16 +191,29 @@ class Unpacking(io.RawIOBase):
         """
         if self.unpacked - self._since.unpacked < max(SPACING, 1):
             return
-        probe = self._decompressor.copy()
-        end = _LAST_BLOCK
-        if not self._raw:
-            end += _TRAILER.pack(self._crc, self._length & 0xFFFFFFFF)
-        try:
-            more = probe.decompress(end)
-        except zlib.error:
-            return
-        if probe.eof and not more and not probe.unused_data:
+        if self._inflating().block_at(0, 0) == b"":
             self._note(Point(self._at, self.unpacked, self._member, self._length, self._crc))
+
+    def _mark(self) -> None:
+        """Set a mark, to look for a block behind it if that is asked for."""
+        known = min(len(self._last), self._length, WINDOW)
+        window = self._last[len(self._last) - known :]
+        mark = Mark(self._at, self.unpacked, self._member, window, self._inflating().copy())
+        self._marks.set(mark, self._place())
+
+    def _inflating(self) -> Inflating:
+        return Inflating(self._decompressor, self._length, self._crc, raw=self._raw)
+
+    def _read_at(self, packed: int, size: int) -> bytes:
+        """Read so many bytes at an offset, or fewer; nothing, if they can't be read now."""
+        place = self._file.tell()
+        try:
+            self._file.seek(packed)
+            return self._file.read(size) or b""
+        except OSError:
+            return b""
+        finally:
+            self._file.seek(place)
 
     def _note(self, point: Point) -> None:
         self._since = point
@@ -230,15 +237,15 @@ class Unpacking(io.RawIOBase):
 
     def _end_member(self) -> None:
         if self._raw:
-            while len(self._ahead) < _TRAILER.size:
+            while len(self._ahead) < TRAILER.size:
                 more = self._file.read(PACKED_BYTES)
                 if not more:
                     raise self._cut_off()
                 self._ahead += more
-            if _TRAILER.unpack_from(self._ahead) != (self._crc, self._length & 0xFFFFFFFF):
+            if TRAILER.unpack_from(self._ahead) != (self._crc, self._length & 0xFFFFFFFF):
                 raise BadGzipFile("incorrect data check")
-            self._ahead = self._ahead[_TRAILER.size :]
-            self._at += _TRAILER.size
+            self._ahead = self._ahead[TRAILER.size :]
+            self._at += TRAILER.size
             self._raw = False
         self._decompressor = None
         self._note(Point(self._at, self.unpacked, self._at))
