@@ -47,9 +47,10 @@ def views_of(
         view = FrameView(read.function, read.fingerprint, "?", 0, note=note, version=version)
         return (_noted(view, code),)
     view = FrameView(read.function, read.fingerprint, "?", read.line, _scope(read), version=version)
-    found = []
+    found: list[FrameView] = []
     for each in (view, *_inner(read)):
-        found.append(_placed(each, find))
+        placed = _placed(each, find)
+        found.append(_other(placed, find) if found and placed is each else placed)
         if len(found) == MOST:
             break
     return (_noted(found[0], code), *found[1:])
@@ -72,6 +73,12 @@ def _placed(view: FrameView, find: Find | None) -> FrameView:
     return view
 
 
+def _other(view: FrameView, find: Find | None) -> FrameView:
+    """The view of a held generator, with a note if the function is here, but with other code."""
+    here = find is not None and any(known.name == view.function for known in find(view.function))
+    return replace(view, note="the app here has other code for it") if here else view
+
+
 def _scope(frame: Frame) -> dict[str, str]:
     """The live locals, hidden iterators last; generators among these have a view of their own."""
     data = frame.to_data()
@@ -88,7 +95,7 @@ def _told_scope(scope: list[Any], heap: list[Any]) -> dict[str, str]:
 
 def _ordered(told: dict[str, str]) -> dict[str, str]:
     hidden = {name for name in told if not name or name.startswith("_pf")}
-    ordered = {name: text for name, text in told.items() if name not in hidden}
+    ordered = {name: told[name] for name in sorted(told.keys() - hidden)}
     for name in sorted(hidden):
         if not told[name].startswith("<generator "):
             kind = "(iterator)" if not name or name.startswith("_pf_it") else "(in between)"
