@@ -1,4 +1,4 @@
-"""Runs flows while it kills, freezes and stops workers, coordinators and the server.
+"""Runs flows, holds them, and kills, freezes and stops workers, coordinators and the server.
 
 `python tests/process/chaos/driver.py --kills 200 --restarts 10` is the long form, `make chaos`. All
 that is drawn by chance comes from the seed, which is printed; when a process is hit is not.
@@ -26,7 +26,7 @@ from chaos import checker, flows  # noqa: E402 - found by the path above
 
 from pauseflow.client import Client, RunState  # noqa: E402
 from pauseflow.embedded.server import _binary  # noqa: E402
-from pauseflow.errors import PauseflowError, StoreError  # noqa: E402
+from pauseflow.errors import PauseflowError, RunOver, StoreError, UnknownRun  # noqa: E402
 from pauseflow.store.server import Server  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
@@ -48,6 +48,7 @@ class Figures:
     freezes: int = 0
     stops: int = 0
     restarts: int = 0
+    holds: int = 0
     runs: int = 0
     records: int = 0
     recoveries: list[float] = field(default_factory=list)
@@ -56,7 +57,8 @@ class Figures:
         lines = [
             (
                 f"{self.runs} runs, {self.records:,} results, {self.kills} kills, "
-                f"{self.freezes} freezes, {self.stops} stops, {self.restarts} server restarts"
+                f"{self.freezes} freezes, {self.stops} stops, {self.restarts} server restarts, "
+                f"{self.holds} holds"
             )
         ]
         if self.recoveries:
@@ -104,11 +106,13 @@ class Chaos:
             self._watch_recovery()
             self._revive()
             self._hurt()
+            self._hold()
             if self.figures.restarts < min(restarts, self.figures.kills // every):
                 self._restart_server()
             self._linger(self.random.uniform(0.1, 0.6))
         self._thaw(everything=True)
         while self.open:
+            self._let_go()
             self._collect()
             self._watch_recovery()
             self._revive()
@@ -238,6 +242,29 @@ class Chaos:
             case "stop":
                 process.terminate()
                 self.figures.stops += 1
+
+    def _hold(self) -> None:
+        """Pauses a run or a flow, or lets all of them go on."""
+        run_id = self.random.choice(list(self.open) or [""])
+        what = self.random.choices(["run", "flow", "let go", ""], [4, 1, 4, 3])[0]
+        with contextlib.suppress(StoreError):
+            match what:
+                case "run" if run_id:
+                    self.figures.holds += self.client.pause(run_id)
+                case "flow" if run_id:
+                    self.figures.holds += self.client.pause_flow(self.open[run_id][0])
+                case "let go":
+                    self._let_go()
+
+    def _let_go(self) -> None:
+        """Lets all go on that is held: the server may have lost that it was let go before."""
+        with contextlib.suppress(StoreError):
+            held = self.client.held()
+            for name in held.flows:
+                self.client.resume_flow(name)
+            for run_id in self.open:
+                with contextlib.suppress(UnknownRun, RunOver):
+                    self.client.resume(run_id)
 
     def _restart_server(self) -> None:
         self.server.send_signal(self.random.choice([signal.SIGTERM, signal.SIGKILL]))

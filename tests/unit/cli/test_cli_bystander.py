@@ -1,12 +1,13 @@
 """What a person is told of the run that a command waits for."""
 
 import queue
+from dataclasses import replace
 
 import pytest
 
 from pauseflow.cli import bystander
 from pauseflow.cli.bystander import Bystander
-from pauseflow.client import WorkerInfo
+from pauseflow.client import RunState, WorkerInfo
 
 
 class Notes:
@@ -39,6 +40,17 @@ def test_a_run_that_no_worker_works_for_is_told_of(client, monkeypatch, stages, 
     notes = Notes()
     with Bystander(lambda: client, "r1", notes):
         assert notes.told.get(timeout=10) == said
+    assert notes.told.empty()
+
+
+def test_a_run_that_is_paused_is_told_of(client, monkeypatch):
+    client.infos["r1"] = replace(client.infos["r1"], state=RunState.PAUSED)
+    workers = [WorkerInfo("w.1", "w", 2.0, ("doubling:double",))]
+    monkeypatch.setattr(client, "workers", lambda: workers, raising=False)
+    monkeypatch.setattr(bystander, "LOOK_EVERY", 0.001)
+    notes = Notes()
+    with Bystander(lambda: client, "r1", notes):
+        assert notes.told.get(timeout=10) == "run r1 is paused: flowctl resume r1"
     assert notes.told.empty()
 
 
