@@ -78,6 +78,16 @@ class Fleet:
         now, workers = wire.call(self._lease(worker, LEASE_MS, about))
         return int(now), int(workers)
 
+    def keep(self, wire: Wire, worker: str) -> None:
+        """Renews the lease of a worker that can't do it itself just now, if it has one still.
+
+        Args:
+            wire: a connection.
+            worker: its name.
+        """
+        ends = self._now(wire) + LEASE_MS
+        wire.call(("ZADD", self._keys.leases, "XX", ends, worker))
+
     def leave(self, wire: Wire, worker: str, stages: list[str]) -> None:
         """Gives a worker's lease up: it has given back or committed all that it had."""
         wire.call(self._lease(worker, 0, ""))

@@ -21,6 +21,7 @@ from pauseflow.errors import UnknownName
 from pauseflow.graph import Graph
 from pauseflow.settings import APP_VARIABLE, NAMESPACE_VARIABLE, URL_VARIABLE, Settings
 from pauseflow.store.server import Server
+from pauseflow_workers.keeper import Keeper
 from pauseflow_workers.worker import Worker
 
 
@@ -51,7 +52,7 @@ def worker(
         if processes > 1:
             _supervise(settings, url, flows, stages, processes)
         else:
-            _work(Server.at(url), settings.namespace, chosen)
+            _work(url, settings.namespace, chosen)
 
 
 def choose(app: App, flows: Sequence[str], stages: Sequence[str]) -> list[tuple[Graph, str]]:
@@ -75,13 +76,14 @@ def choose(app: App, flows: Sequence[str], stages: Sequence[str]) -> list[tuple[
     return chosen
 
 
-def _work(server: Server, namespace: str, chosen: list[tuple[Graph, str]]) -> None:
+def _work(url: str, namespace: str, chosen: list[tuple[Graph, str]]) -> None:
     def leave_at_once() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
 
-    running = Worker(server, namespace, chosen, on_stuck=leave_at_once)
+    keeper = Keeper(url, namespace)
+    running = Worker(Server.at(url), namespace, chosen, on_stuck=leave_at_once, keeper=keeper)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         running.stop()

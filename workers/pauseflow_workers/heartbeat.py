@@ -32,6 +32,9 @@ class Beating(Protocol):
     def renew(self) -> None:
         """Renews the lease and exchanges what is known of costs."""
 
+    def tell(self) -> None:
+        """Tells whoever keeps the lease besides that the heart beats."""
+
     def help(self) -> None:
         """Commits what is done and gives back what is not begun."""
 
@@ -65,7 +68,7 @@ class Heartbeat(threading.Thread):
         """The thread's loop."""
         worker = self._worker
         while not worker.stopping.wait(RENEW_SECONDS):
-            self._carefully(worker.renew)
+            self._renew()
             began = worker.attempt_began
             if began and time.monotonic() - began > HELD_UP_SECONDS:
                 self._carefully(worker.help)
@@ -79,8 +82,12 @@ class Heartbeat(threading.Thread):
                 self._carefully(worker.help)
                 self._carefully(worker.abandon)
             if now - renewed > RENEW_SECONDS:
-                self._carefully(worker.renew)
+                self._renew()
                 renewed = now
+
+    def _renew(self) -> None:
+        self._carefully(self._worker.renew)
+        self._worker.tell()
 
     @staticmethod
     def _carefully(step: object) -> None:

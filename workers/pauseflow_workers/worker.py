@@ -33,6 +33,7 @@ from pauseflow_workers.colleagues import Colleagues
 from pauseflow_workers.exchange import Exchange
 from pauseflow_workers.heartbeat import Heartbeat
 from pauseflow_workers.holds import Holds
+from pauseflow_workers.keeper import Keeper
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.station import Station
 from pauseflow_workers.turnstile import Turnstile
@@ -60,6 +61,7 @@ class Worker:
         label: what a person calls this process; made of host and process id if it is left out.
         on_stuck: called, from the heartbeat's thread, when a record goes on long after a stop and
             its chunk was given back; it should leave the process.
+        keeper: keeps the lease while a stage lets no thread run; None: such a stage loses it.
         tuning: how large chunks are; by default it follows what records are measured to cost.
     """
 
@@ -74,6 +76,7 @@ class Worker:
         *,
         label: str = "",
         on_stuck: Callable[[], None] | None = None,
+        keeper: Keeper | None = None,
         tuning: Tuning | None = None,
     ) -> None:
         chosen = _with_on_cancel(stages)
@@ -82,6 +85,7 @@ class Worker:
         self.stopping = threading.Event()
         self.attempt_began = 0.0
         self._on_stuck = on_stuck
+        self._keeper = keeper
         self._keys = Keys(namespace)
         self._tuning = tuning or Tuning()
         self._chunks = Chunks(self._keys, self.name, _last_first(chosen), self._tuning)
@@ -132,6 +136,8 @@ class Worker:
         """
         heartbeat = Heartbeat(self)
         failures = 0
+        if self._keeper is not None:
+            self._keeper.start(self.name)
         try:
             while not self.stopping.is_set():
                 try:
@@ -146,6 +152,8 @@ class Worker:
             self._leave()
         finally:
             heartbeat.end()
+            if self._keeper is not None:
+                self._keeper.end()
             for station in self._stations.values():
                 station.close()
             self._wire.close()
@@ -168,6 +176,7 @@ class Worker:
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
         self._renew(self._wire)
+        self.tell()
         self._schedules.make(self._wire)
         self._return_strays(self._wire)
         self._turnstile.settle()
@@ -309,12 +318,14 @@ class Worker:
     def renew(self) -> None:
         """Renews the lease, exchanges what is known of costs and of the fleet, obeys people."""
         self._renew(self._side_wire)
-        entry, budget = self._exchange.at_work, self._budget
-        if entry is not None and budget is not None and self._holds.holds(entry):
-            budget.stop()
         if self._nudges:
             self._nudges -= 1
             self.unblock()
+
+    def tell(self) -> None:
+        """Tells the keeper that the heart beats."""
+        if self._keeper is not None:
+            self._keeper.beat()
 
     def help(self) -> None:
         """While a stage holds up the other thread: commits what is done, gives back the rest."""
