@@ -61,7 +61,7 @@ class Unpacking(io.RawIOBase):
         self._begin(point)
 
     def _begin(self, point: Point) -> None:
-        self._file.seek(point.packed)
+        self._file.seek(min(point.packed, self.size))
         self._at = point.packed
         self._ahead = self._behind = b""
         if point.window:
