@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pauseflow.checks.code import check_code, check_versions
 from pauseflow.checks.durability import check_durability
 from pauseflow.checks.finding import Finding, Level
+from pauseflow.checks.held import check_held
 from pauseflow.checks.installation import Installation
 from pauseflow.checks.memory import check_memory
 from pauseflow.checks.runs import check_runs
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     check_workers,
     check_coordinator,
     check_runs,
+    check_held,
     check_code,
     check_versions,
 )

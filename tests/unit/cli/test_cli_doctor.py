@@ -117,6 +117,23 @@ def test_a_halted_run_is_an_error_with_the_way_out(cluster, call):
     assert found["advice"].endswith("flowctl retry r")
 
 
+def test_what_somebody_has_paused_is_not_forgotten(cluster, call):
+    for number in range(12):
+        cluster.client.submit(OLD, 1, run_id=f"r{number}")
+        cluster.client.pause(f"r{number}")
+    cluster.client.pause_flow("deploys")
+    cluster.client.pause_flow("broken", "broken")
+    found = said_of(call("doctor", "--json"), "held")
+    assert {each["level"] for each in found} == {"warning"}
+    assert [each["text"] for each in found[:3]] == [
+        "flow deploys is paused",
+        "stage broken of flow broken is paused",
+        "run r11 of flow deploys is paused",
+    ]
+    assert found[1]["advice"] == "To go on: flowctl resume broken broken"
+    assert found[-1]["text"] == "2 more runs are paused"
+
+
 def test_frames_that_wait_for_code_that_no_worker_has(cluster, call):
     for number in range(2):
         cluster.client.submit(OLD, 2, run_id=f"r{number}")
