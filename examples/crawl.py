@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from email.utils import formatdate, parsedate_to_datetime
 from html import escape
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,7 +61,7 @@ def host(url: str) -> str:
 
 RATE = Rate("10/s", key=host, name="hosts")
 AT_ONCE = Limit(2, key=host, name="hosts")
-"""By their names, all stages that ask hosts for something share them."""
+"""For the whole fleet: stages that give the same name share what there is of each host."""
 
 
 def starts(urls: list[str]) -> list[str]:
@@ -136,10 +137,17 @@ def get(url: str) -> Page:
     except HTTPError as error:
         error.close()
         if error.code == 429:
-            raise PauseFlow(after=int(error.headers["Retry-After"])) from None
+            raise later(error.headers.get("Retry-After", "60")) from None
         if error.code == 404:
             raise NoSuchPage(url) from None
         raise
+
+
+def later(told: str) -> PauseFlow:
+    """The pause that a Retry-After asks for, which is a date or a number of seconds."""
+    if told.isdecimal():
+        return PauseFlow(after=int(told))
+    return PauseFlow(at=parsedate_to_datetime(told))
 
 
 def index(page: Page) -> tuple[list[str], str | None]:
@@ -202,7 +210,7 @@ class Host(ThreadingHTTPServer):
         """The status and the page that a request gets."""
         first = all(path != asked for _, asked, _ in self.log)
         if path in self._busy and first:
-            status, page = 429, "Busy: come back in a second."
+            status, page = 429, "Busy: come back later."
         elif path in self._broken and first:
             status, page = 500, "Broken."
         elif path in self._files:
@@ -232,7 +240,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             if status == 429:
-                self.send_header("Retry-After", "1")
+                date = formatdate(time.time() + 1, usegmt=True)
+                self.send_header("Retry-After", "1" if "?" in self.path else date)
             self.end_headers()
             self.wfile.write(page.encode())
 
@@ -274,7 +283,7 @@ def crawl() -> None:
                 f"{page['favourite']:10}  {page['url']}"
             )
         print(
-            f"\nThese are the longest of {len(pages)} pages. It has waited for {sum(waits):.1f} s,"
+            f"\nThese are the longest of {len(pages)} pages. {sum(waits):.1f} s went by in waiting,"
         )
         print("which workers would have spent on other pages.\n")
         for failure in dead:
