@@ -8,10 +8,10 @@ from support.cluster import Cluster
 
 def finish(cluster, run_id="local", step=0.05):
     """Time passes in small steps until the run is done; its results, and how long it took."""
-    began = cluster.ahead_ms
+    began = cluster.now_ms()
     cluster.advance(0.001)
     values = cluster.finish(run_id, far=step)
-    return values, (cluster.ahead_ms - began) / 1000
+    return values, (cluster.now_ms() - began) / 1000
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -112,3 +112,22 @@ def test_a_key_function_that_raises_fails_its_record(fake):
         cluster.settle()
         assert "KeyError: 'host'" in cluster.client.run("local").error
     cluster.wire.call(("FLUSHALL",))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_waits_for_its_turn_keeps_the_count_of_its_failures(fake, ordered):
+    tries = []
+
+    def broken(record):
+        tries.append(record)
+        raise ValueError("always")
+
+    flow = Flow("f")
+    flow.map(
+        broken, retries=2, backoff=0.01, on_error="dead", ordered=ordered, rate=("1/s", lambda _: 1)
+    )
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 5, run_id="local")
+        assert finish(cluster, step=0.2)[0] == []
+        assert len(tries) == 3
+        cluster.wire.call(("FLUSHALL",))

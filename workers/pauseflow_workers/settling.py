@@ -302,7 +302,10 @@ class Settling:
     def _park_alone(self, parked: Parked, result: Result) -> None:
         """A record of an unordered stage that waits while others go on."""
         envelope, pause = self._envelope, parked.pause
-        state = self._state(parked.index, parked.failures, parked.frame)
+        failures = parked.failures
+        if not parked.error and not parked.index and parked.frame == self._work.frames.get(0):
+            failures = self._work.failures
+        state = self._state(parked.index, failures, parked.frame)
         if pause.waits_for is not None:
             state.answer = None
         items = item_bytes(envelope.items, parked.index, 1)
