@@ -14,6 +14,7 @@ from types import MappingProxyType, ModuleType
 
 from pauseflow.errors import AppError, FlowDefinitionError, UnknownName
 from pauseflow.flow import End, Flow, Stream
+from pauseflow.graph import telling_flow
 
 _HOW_TO_NAME = "Write a module (shop.flows), module:attribute, or a file (path/to/flows.py)"
 
@@ -73,6 +74,13 @@ def load(spec: str | None) -> App:
             raise AppError(
                 f"app {spec!r} has two flows named {flow.name!r}. Rename one of them: runs are "
                 f"found by their flow's name"
+            )
+    for flow in flows.values():
+        telling = telling_flow(flow.name)
+        if flow.on_cancel is not None and telling in flows:
+            raise AppError(
+                f"app {spec!r} has a flow named {telling!r}, which is how the on_cancel= of flow "
+                f"{flow.name!r} goes. Rename one of them"
             )
     if not flows:
         raise AppError(

@@ -305,6 +305,7 @@ class Flow(Stream[Any]):
         if callable(name):
             raise FlowDefinitionError("Flow(...) takes a name first: Flow('orders').map(function)")
         self.name = check_name(name, "a flow")
+        self.on_cancel = on_cancel
         over = None if on_cancel is None else declare_on_cancel(on_cancel)
         super().__init__(self, Plan(self.name, over), None)
 

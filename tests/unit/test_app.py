@@ -126,6 +126,11 @@ def test_a_spec_that_leads_nowhere(here, spec, said):
             "'len'",
         ),
         (ORDERS + "second = Flow('orders')\nsecond.map(double)\n", "two flows named 'orders'"),
+        (
+            "from pauseflow.flow import Flow\n"
+            + "first, second = Flow('a', on_cancel=print), Flow('a.on_cancel')\n",
+            "a flow named 'a.on_cancel', which is how the on_cancel= of flow 'a' goes",
+        ),
     ],
 )
 def test_an_import_that_fails_says_why(here, source, said):
