@@ -69,7 +69,7 @@ class Marks:
 
         Args:
             unpacked: how far the file is unpacked.
-            since: the last point known.
+            since: where the member begins.
             needed: up to where the bytes have been made use of. When that is far behind, marks may
                 be as far from each other.
         """

@@ -71,6 +71,8 @@ class Unpacking(io.RawIOBase):
         self._points.append(point)
         self._marks = Marks(self._read_at)
         self._since = self._begun = point
+        self._sure = Point()
+        self._flushes = True
         self._last = point.before()
         self._member, self._length, self._crc = point.member, point.length, point.crc
         self.unpacked = point.unpacked
@@ -98,17 +100,34 @@ class Unpacking(io.RawIOBase):
         If not, the file is searched for the last block that begins before the offset, or one a
         little earlier. That takes some milliseconds; its place in the file is left as it is.
         """
-        index = len(self._points) - 1
-        while index >= 0 and self._points[index].unpacked > unpacked:
-            index -= 1
-        if index < 0:
-            return Point()
-        known = self._points[index]
+        known = self._known(unpacked)
+        if not self._is_full(known):
+            self._flushes = False
+            self._points = deque(p for p in self._points if not _is_flush(p))
+            known = self._known(unpacked)
         found = self._marks.point(known, unpacked, self._at)
         if found is None:
             return known
-        self._points.insert(index + 1, found)
+        later = sum(point.unpacked > unpacked for point in self._points)
+        self._points.insert(len(self._points) - later, found)
         return found
+
+    def _known(self, unpacked: int) -> Point:
+        return next((p for p in reversed(self._points) if p.unpacked <= unpacked), Point())
+
+    def _is_full(self, point: Point) -> bool:
+        """Whether what follows a flush refers to nothing before it.
+
+        It is so forever, if it is so for as many bytes as may be referred to.
+        """
+        if point == self._sure or not _is_flush(point):
+            return True
+        try:
+            decompressor(b"").decompress(self._read_at(point.packed, 2 * WINDOW), WINDOW)
+        except zlib.error:
+            return False
+        self._sure = point
+        return True
 
     def skip(self, unpacked: int) -> None:
         """Go forward to an offset in what is unpacked, or to the end.
@@ -164,7 +183,7 @@ class Unpacking(io.RawIOBase):
                 self._end_member()
             elif not left and self._behind == _FLUSHED[1:]:
                 self._look()
-            elif self._marks.due(self.unpacked, self._since.unpacked, self._place()):
+            elif self._marks.due(self.unpacked, self.unpacked - self._length, self._place()):
                 self._mark()
             if data:
                 return data
@@ -177,7 +196,7 @@ class Unpacking(io.RawIOBase):
 
     def _piece(self) -> bytes:
         """What to unpack next: up to where a flush may have been, if a point is due."""
-        if self.unpacked - self._since.unpacked < SPACING:
+        if not self._flushes or self.unpacked - self._since.unpacked < SPACING:
             return self._ahead
         found = (self._behind + self._ahead).find(_FLUSHED)
         end = found + len(_FLUSHED) - len(self._behind)
@@ -186,10 +205,10 @@ class Unpacking(io.RawIOBase):
     def _look(self) -> None:
         """Note a point, if all that was unpacked so far ends where a block may begin.
 
-        The mark alone may as well be packed data. So a copy is told that the member ends here: only
-        between blocks, on a whole byte, is that accepted without giving more.
+        The mark of a flush alone may as well be packed data. Whether the flush was a full one shows
+        in what follows it; that is looked at if the point is asked for.
         """
-        if self.unpacked - self._since.unpacked < max(SPACING, 1):
+        if not self._flushes or self.unpacked - self._since.unpacked < max(SPACING, 1):
             return
         if self._inflating().block_at(0, 0) == b"":
             self._note(Point(self._at, self.unpacked, self._member, self._length, self._crc))
@@ -231,6 +250,7 @@ class Unpacking(io.RawIOBase):
             if packed:
                 self._member, self._length, self._crc = self._at, 0, 0
                 self._behind = b""
+                self._flushes = True
                 self._decompressor = zlib.decompressobj(_GZIP)
                 return True
         return False
@@ -255,3 +275,7 @@ class Unpacking(io.RawIOBase):
             f"{self._path} ends inside a gzip member, with {self.unpacked} bytes unpacked: it was "
             f"cut off, or is still being written"
         )
+
+
+def _is_flush(point: Point) -> bool:
+    return point.inside and not point.window

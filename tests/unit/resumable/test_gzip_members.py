@@ -180,13 +180,34 @@ def test_one_large_item_is_not_a_reason_to_begin_again(tmp_path: Path, reads: Re
     assert sum(size for _, size in reads) < MIB  # of some 1.7 MiB
 
 
+@pytest.mark.parametrize("mode", [zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH])
+@pytest.mark.parametrize("each", [200, 150_000])
+def test_flushes_that_what_follows_refers_across_are_no_points(
+    tmp_path: Path, reads: Reads, mode: int, each: int
+) -> None:
+    path = tmp_path / "flushed.gz"
+    packer = zlib.compressobj(wbits=31)
+    parts = [LONG[begin : begin + each] for begin in range(0, len(LONG), each)]
+    path.write_bytes(
+        b"".join(packer.compress(part) + packer.flush(mode) for part in parts) + packer.flush()
+    )
+    source = read_until(path, 3 * MIB)
+    other = again(source)
+    windowed = len(other.__getstate__()["_point"]) > 5
+    assert windowed == (mode == zlib.Z_SYNC_FLUSH)
+    reads.clear()
+    assert rest_of(other) == LONG[source.offset :]
+    assert reads[0][0] > path.stat().st_size // 3
+    assert sum(size for _, size in reads) < path.stat().st_size * 2 // 3
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("memory", [1, 8])
 def test_every_kind_of_block_is_found(
     tmp_path: Path, reads: Reads, strategy: int, memory: int
 ) -> None:
     path = tmp_path / "long.gz"
-    for data in (LONG[: 3 * MIB], b"\0" * 20 * MIB, random.Random(1).randbytes(3 * MIB)):
+    for data in (LONG[: 3 * MIB], b"\0" * 3 * MIB, random.Random(1).randbytes(3 * MIB)):
         for level in (0, 6):
             packer = zlib.compressobj(level, zlib.DEFLATED, 31, memory, strategy)
             packed = packer.compress(data) + packer.flush()
@@ -254,9 +275,15 @@ members = st.lists(
     size=st.sampled_from([1500, 9000, 40_000]),
     spacing=st.sampled_from([0, 1, 3000, 20_000]),
     read=st.sampled_from([300, 1 << 14]),
+    flushes=st.sampled_from([0, 1 << 30]),
 )
 def test_wherever_it_stops_it_goes_on_there(
-    tmp_path_factory: pytest.TempPathFactory, members: Any, size: int, spacing: int, read: int
+    tmp_path_factory: pytest.TempPathFactory,
+    members: Any,
+    size: int,
+    spacing: int,
+    read: int,
+    flushes: int,
 ) -> None:
     path = tmp_path_factory.mktemp("packed") / "some.gz"
     packed = b""
@@ -270,7 +297,7 @@ def test_wherever_it_stops_it_goes_on_there(
     taken = b""
     with (
         patch.object(marks, "MARK_SPACING", spacing),
-        patch.object(unpacking, "SPACING", 1 << 30),
+        patch.object(unpacking, "SPACING", flushes),
         patch.object(unpacking, "PACKED_BYTES", read),
     ):
         source = chunks(path, size)
