@@ -127,8 +127,7 @@ def test_a_spec_that_leads_nowhere(here, spec, said):
         ),
         (ORDERS + "second = Flow('orders')\nsecond.map(double)\n", "two flows named 'orders'"),
         (
-            "from pauseflow.flow import Flow\n"
-            + "first, second = Flow('a', on_cancel=print), Flow('a.on_cancel')\n",
+            "from pauseflow import Flow\na, b = Flow('a', on_cancel=print), Flow('a.on_cancel')\n",
             "a flow named 'a.on_cancel', which is how the on_cancel= of flow 'a' goes",
         ),
     ],
