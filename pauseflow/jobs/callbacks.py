@@ -69,9 +69,9 @@ def _tell(job: Job, connection: Any, answer: Any) -> None:
 
 def _authors(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback from the author's function on."""
-    here = traceback
+    here = found = traceback
     while here is not None:
         if here.tb_frame.f_code.co_filename == FILE:
-            return here.tb_next or here
+            found = here.tb_next or here
         here = here.tb_next
-    return traceback
+    return found
