@@ -27,13 +27,13 @@ class FileSource(Generic[T]):
     whichever machine it goes on: the path must lead to the same file there. In a plain file the
     offset is sought at once.
 
-    In a gzip file it is an offset in what is unpacked. The state has, besides it, the last point
-    before it where unpacking can begin: the beginning of a member, or a full flush in one. That is
-    sought at once, and what lies between is unpacked once more. So a file of many members (a log
-    that is appended to, `bgzip`), or with full flushes (`pigz --independent`,
-    `compressobj.flush(Z_FULL_FLUSH)`, at least 128 KiB from each other), goes on at once however
-    large it is. One that was written in one go has one member and no flush, and is unpacked from
-    its beginning: what is packed may refer to the 32 KiB before it, which no offset stands for.
+    In a gzip file it is an offset in what is unpacked. The state has, besides it, a point before it
+    where unpacking can begin, and what lies between is unpacked once more: some 1 MiB, plus what is
+    read at once, plus a block of what is packed. The point is the beginning of a member, or a full
+    flush in one, if there is one so near; else it is a block in the member, and the state has the
+    32 KiB before it too, packed, for what follows may refer to them. Only in a block that is larger
+    than 128 KiB packed, or about 8 MiB unpacked, more is unpacked again: from the block's beginning
+    or even the member's. The writers in use make none.
 
     A gzip file that ends inside a member raises EOFError behind its last whole item, and one that
     is damaged raises `gzip.BadGzipFile`; both name it.
