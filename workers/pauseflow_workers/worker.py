@@ -65,7 +65,7 @@ class Worker:
         tuning: how large chunks are; by default it follows what records are measured to cost.
     """
 
-    makes: type[Station] = Station
+    makes: Callable[..., Station] = Station
     """What runs a stage; another one that is watched, in tests."""
 
     def __init__(
