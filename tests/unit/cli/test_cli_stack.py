@@ -182,6 +182,18 @@ def test_what_is_in_hands_ready_and_waiting(cluster, call, priority):
     cluster.settle()
 
 
+def test_a_run_that_a_person_has_paused(cluster, call):
+    submitted(cluster, "shop", 7)
+    cluster.client.pause("r")
+    call("signal", "r", "approval")
+    cluster.advance(5)
+    cluster.settle()
+    said = call("stack", "r").stdout
+    assert said.startswith("run r of flow shop: paused")
+    assert "flowctl resume lets it go on" in said
+    assert "seen = 1" in said
+
+
 def test_what_is_half_done_and_held_or_ready(cluster, call):
     cluster.client.submit(cluster.flows[0], 7, run_id="r")
     half = half_done(codec.encode([1, "stacked:orders", "0", 1, 23, {"seen": 1}]))
