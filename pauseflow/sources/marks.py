@@ -32,6 +32,9 @@ _CHECKED_BYTES: Final = 1 << 12
 """Packed bytes that are unpacked once from a new point, and compared."""
 
 
+Read = Callable[[int, int], bytes]
+
+
 class Mark(NamedTuple):
     """A decompressor as it was at a place.
 
@@ -54,13 +57,9 @@ class Marks:
     """The marks of a file that is being read.
 
     They cost next to nothing. A search costs milliseconds, and is done when a point is asked for.
-
-    Args:
-        read: gives a number of bytes from an offset in the file, fewer at its end.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._marks: deque[Mark] = deque()
         self._not_before = 0
 
@@ -83,13 +82,14 @@ class Marks:
         while len(self._marks) > _KEPT and self._marks[_KEPT].unpacked <= needed:
             self._marks.popleft()
 
-    def point(self, known: Point, unpacked: int, packed: int) -> Point | None:
+    def point(self, known: Point, unpacked: int, packed: int, read: Read) -> Point | None:
         """Find a point behind one that is known.
 
         Args:
             known: the last point known.
             unpacked: the offset in what is unpacked that it must not be behind.
             packed: how far the file has been read.
+            read: gives a number of bytes from an offset in the file, or fewer.
 
         Returns:
             None, if none was found. The next search is put off then; if this one took all the time
@@ -105,7 +105,7 @@ class Marks:
                 break
             if mark.unpacked < unpacked:
                 size = min(packed - mark.packed, left)
-                found = self._search(mark, unpacked, size)
+                found = _search(mark, unpacked, size, read)
                 if found:
                     return found
                 left -= size
@@ -113,22 +113,23 @@ class Marks:
         self._not_before = unpacked + (MARK_SPACING // 4 if left else distance)
         return None
 
-    def _search(self, mark: Mark, unpacked: int, size: int) -> Point | None:
-        """Search so many packed bytes behind a mark."""
-        end = mark.packed + size
-        while mark.packed < end and mark.unpacked < unpacked:
-            packed = self._read(mark.packed, min(end - mark.packed, _AT_ONCE))
-            if block := block_in(packed, mark.inflating, unpacked - mark.unpacked):
-                return _point(_onward(mark, packed[: block.byte]), block, packed[block.byte :])
-            if mark.packed + len(packed) >= end or len(packed) <= _OVERLAP:
-                break
-            try:
-                mark = _onward(mark, packed[:-_OVERLAP])
-            except zlib.error:
-                break
-            if mark.inflating.decompressor.eof:
-                break
-        return None
+
+def _search(mark: Mark, unpacked: int, size: int, read: Read) -> Point | None:
+    """Search so many packed bytes behind a mark."""
+    end = mark.packed + size
+    while mark.packed < end and mark.unpacked < unpacked:
+        packed = read(mark.packed, min(end - mark.packed, _AT_ONCE))
+        if block := block_in(packed, mark.inflating, unpacked - mark.unpacked):
+            return _point(_onward(mark, packed[: block.byte]), block, packed[block.byte :])
+        if mark.packed + len(packed) >= end or len(packed) <= _OVERLAP:
+            break
+        try:
+            mark = _onward(mark, packed[:-_OVERLAP])
+        except zlib.error:
+            break
+        if mark.inflating.decompressor.eof:
+            break
+    return None
 
 
 def _onward(mark: Mark, packed: bytes) -> Mark:

@@ -69,7 +69,7 @@ class Unpacking(io.RawIOBase):
             self._at -= len(self._ahead) - 1
         self._points.clear()
         self._points.append(point)
-        self._marks = Marks(self._read_at)
+        self._marks = Marks()
         self._since = self._begun = point
         self._sure = Point()
         self._flushes = True
@@ -103,13 +103,15 @@ class Unpacking(io.RawIOBase):
         known = self._known(unpacked)
         if not self._is_full(known):
             self._flushes = False
-            self._points = deque(p for p in self._points if not _is_flush(p))
+            begin = Point(known.member, known.unpacked - known.length, known.member)
+            later = [p for p in self._points if p.unpacked > begin.unpacked and not _is_flush(p)]
+            self._points = deque([begin, *later])
             known = self._known(unpacked)
-        found = self._marks.point(known, unpacked, self._at)
+        found = self._marks.point(known, unpacked, self._at, self._read_at)
         if found is None:
             return known
-        later = sum(point.unpacked > unpacked for point in self._points)
-        self._points.insert(len(self._points) - later, found)
+        behind = sum(point.unpacked > unpacked for point in self._points)
+        self._points.insert(len(self._points) - behind, found)
         return found
 
     def _known(self, unpacked: int) -> Point:
