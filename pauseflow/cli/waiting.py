@@ -32,8 +32,8 @@ def waiting(stand: StandInfo, run_id: str, now: datetime) -> str:  # noqa: C901 
         case "failed":
             text = f"failed{ago}; when the cause is mended: flowctl retry {run_id}"
         case "code":
-            text = f"{stand.note or 'waits for other code'}{since}"
-            text += f"; offered again {then}" if then else ""
+            text = f"{stand.note or 'waits for other code'}; offered to a worker{ago}"
+            text += f", and again {then}" if then else ""
         case "rate" | "limit":
             text = f"waits{since} for its turn under the stage's {stand.why}="
             text += f", asks again {then}" if then else ""

@@ -3,13 +3,16 @@
 import io
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pauseflow import app as apps
 from pauseflow import codec
 from pauseflow.cli.stack import _lines, _print
+from pauseflow.cli.waiting import waiting
 from pauseflow.client import Client
+from pauseflow.stack import StandInfo
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from support.cluster import Cluster
 from support.servers import fake_server
@@ -308,3 +311,32 @@ def test_for_programs(cluster, call):
         line_of("answer = yield"),
     ]
     assert record["frames"][1]["locals"]["order"] == "Order(number=7, lines=['a', 'b'])"
+
+
+@pytest.mark.parametrize(
+    ("stand", "said"),
+    [
+        ({"why": "pause"}, "paused 40 s ago, goes on in 10 s"),
+        ({"why": "signal", "note": "job:7"}, "waits for job '7' for 40 s, gives up in 10 s"),
+        (
+            {"why": "retry", "note": "Trace\n\nKeyError: 'x'\n", "failures": 3},
+            "failed 40 s ago for the 3rd time, tried again in 10 s: KeyError: 'x'",
+        ),
+        (
+            {"why": "rate"},
+            "waits for 40 s for its turn under the stage's rate=, asks again in 10 s",
+        ),
+        (
+            {"why": "code", "note": "waits for code 1"},
+            "waits for code 1; offered to a worker 40 s ago, and again in 10 s",
+        ),
+        ({"why": "failed"}, "failed 40 s ago; when the cause is mended: flowctl retry r"),
+        ({"why": "taken", "worker": "w.1"}, "in the hands of worker w.1 for 40 s"),
+        ({"why": "newer", "note": "a reason"}, "newer for 40 s: a reason"),
+    ],
+)
+def test_what_each_waits_for_in_words(stand, said):
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    since, wake = now - timedelta(seconds=40), now + timedelta(seconds=10)
+    info = StandInfo("s", "r:s:0", since=since, wake=wake, **{"note": "", **stand})
+    assert waiting(info, "r", now) == said
