@@ -2,15 +2,20 @@
 
 The parent keeps the writing end of a pipe, which nothing is ever written to. When the parent is
 gone, however it went, the child's read ends, and the child stops as on SIGTERM.
+
+The other way round, the child tells its parent by a second pipe that its app is loaded: what
+happens to it later is not a mistake in the app or on the command line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 
 VARIABLE = "FLOWCTL_LIFELINE"
+READY_VARIABLE = "FLOWCTL_READY"
 
 
 def hold() -> None:
@@ -28,3 +33,12 @@ def hold() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def ready() -> None:
+    """In a child: tell the parent, if it wants to know, that the app is loaded."""
+    descriptor = os.environ.pop(READY_VARIABLE, "")
+    if descriptor.isdecimal():
+        with contextlib.suppress(OSError):
+            os.write(int(descriptor), b".")
+            os.close(int(descriptor))

@@ -46,6 +46,11 @@ class Entry:
     id: bytes
     envelope: Envelope | MalformedData
     lane: Lane = Lane.NORMAL
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a worker has died with it in hand."""
+        return isinstance(self.envelope, Envelope) and self.envelope.crashes > 0
     stream: str = ""
 
 

@@ -1,6 +1,7 @@
 """Whole runs through stepped workers on fakeredis: meaning, order, pauses, failures."""
 
 import asyncio
+import itertools
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -374,8 +375,100 @@ def test_a_chunk_that_took_workers_down_is_run_one_record_at_a_time(fake):
     result = station.run(chunk, station.budget(chunk))
     assert (result.done, result.emitted) == (1, 1)
     assert result.rest is not None
-    assert (result.rest.count, result.rest.ordinal, result.rest.crashes) == (2, 1, 0)
+    assert (result.rest.count, result.rest.ordinal, result.rest.crashes) == (2, 1, 2)
     station.close()
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 4}, {"ordered": False}])
+@pytest.mark.parametrize("at", [0, 1, 37])
+def test_the_record_that_takes_workers_down_is_found_with_three_of_them(fake, at, options):
+    died = []
+
+    def crash(x):
+        if x == at:
+            died.append(x)
+            raise SystemError("stands for the end of the process")
+        return x
+
+    flow = line(("branch", range, {"name": "many"}), ("map", crash, options))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 40, run_id="local")
+        for station in cluster.workers[0]._stations.values():
+            mortal(station)
+        values = []
+        for _ in range(100):
+            try:
+                cluster.settle()
+            except Died:
+                cluster.lose(cluster.workers[0])
+                assert cluster.bury() >= 1
+                for station in cluster.hire()._stations.values():
+                    mortal(station)
+            else:
+                break
+        values = list(cluster.client.results("local"))
+        assert sorted(values) == [x for x in range(40) if x != at]
+        if options.get("ordered", True):
+            assert values == sorted(values)
+        (letter,) = cluster.client.dead()
+        assert (letter.key, letter.crashes) == (f"local:crash:{at}", 3)
+        assert cluster.client.run("local").state is RunState.DONE
+    assert len(died) == 3
+
+
+class Died(BaseException):
+    """A worker's process has ended."""
+
+
+def mortal(station):
+    """A stage that raises SystemError takes the worker down."""
+    run = station._runner.run
+
+    def run_or_die(work, budget):
+        outcome = run(work, budget)
+        if isinstance(getattr(outcome.end, "error", None), SystemError):
+            raise Died
+        return outcome
+
+    station._runner.run = run_or_die
+
+
+def test_a_suspect_chunk_is_cleared_when_more_than_a_slice_of_it_proved_harmless(fake):
+    flow = line(("map", inc))
+    ticks = itertools.count(step=0.15)
+    tuning = Tuning()
+    tuning.clock = lambda: next(ticks)
+    station = Station(flow.graph, flow.graph["inc"], tuning)
+    chunk = Envelope("r", 0, 0, 2, 3, 0, True, b"", codec.encode_items([2, 2, 2]))
+    second = station.run(chunk, station.budget(chunk)).rest
+    assert second.crashes == 2
+    third = station.run(second, station.budget(second)).rest
+    assert (third.crashes, third.count, third.frames) == (0, 1, b"")
+    station.close()
+
+
+def test_a_stage_without_memory_ends_its_worker_like_a_crash(fake, caplog):
+    def hungry(x):
+        raise MemoryError
+
+    flow = line(("map", hungry))
+    with Cluster(fake, flow) as cluster:
+        cluster.client.submit(flow, 1, run_id="local")
+        for _ in range(3):
+            worker = cluster.workers[0]
+            with pytest.raises(MemoryError):
+                cluster.step(worker)
+            cluster.lose(worker)
+            assert cluster.bury() == 1
+            cluster.hire()
+        cluster.settle()
+        (letter,) = cluster.client.dead()
+        assert letter.crashes == 3
+        assert cluster.client.run("local").state is RunState.DONE
+    assert (
+        "out of memory in stage f:hungry, in the chunk that begins with record local:hungry:0"
+        in caplog.text
+    )
 
 
 # connections

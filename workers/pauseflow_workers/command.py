@@ -14,7 +14,9 @@ from types import FrameType
 import click
 
 from pauseflow.app import App, load
+from pauseflow.cli import lifeline
 from pauseflow.cli.children import Children
+from pauseflow.cli.exits import Exit
 from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.embedded import server_url
 from pauseflow.errors import UnknownName
@@ -91,7 +93,12 @@ def _work(url: str, namespace: str, chosen: list[tuple[Graph, str]]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     _collect_seldom()
-    running.run()
+    lifeline.ready()
+    try:
+        running.run()
+    except MemoryError:
+        # It is said already. Nothing that would need memory to end well.
+        os._exit(Exit.FAILED)
 
 
 def _collect_seldom() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from pauseflow.errors import StoreError
@@ -90,9 +91,12 @@ class Heartbeat(threading.Thread):
         self._worker.tell()
 
     @staticmethod
-    def _carefully(step: object) -> None:
+    def _carefully(step: Callable[[], None]) -> None:
         try:
-            step()  # type: ignore[operator]  # one of the worker's methods above
+            step()
         except StoreError as error:
             # The lease may end meanwhile; then our commits are fenced, and nothing is lost.
             log.warning("heartbeat: %s", error)
+        except Exception:
+            # For want of memory, say. Without this thread the worker could not be stopped.
+            log.exception("heartbeat: it goes on")

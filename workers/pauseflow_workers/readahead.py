@@ -27,12 +27,17 @@ class ReadAhead:
         return iter(self._entries)
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Puts what was read, in the order of lanes, behind what is no less urgent."""
+        """Puts what was read, in the order of lanes, behind what is no less urgent.
+
+        What has taken a worker down comes first: if it does so again, nothing that was begun before
+        it bears the blame, nor does it for what was.
+        """
         last = self._entries[-1].lane if self._entries else Lane.HIGH
-        begin = len(self._entries)
-        self._entries.extend(entries)
-        if len(self._entries) > begin and self._entries[begin].lane < last:
-            self._entries = deque(sorted(self._entries, key=lambda entry: entry.lane))
+        fresh = list(entries)
+        self._entries.extend(fresh)
+        if fresh and (fresh[0].lane < last or any(entry.crashed for entry in fresh)):
+            in_order = sorted(self._entries, key=lambda entry: (not entry.crashed, entry.lane))
+            self._entries = deque(in_order)
 
     def put_back(self, entries: Iterable[Entry]) -> None:
         """Puts back what was taken out, before all others of its lane."""

@@ -18,17 +18,18 @@ from pauseflow_workers.colleagues import Colleagues
 from pauseflow_workers.gate import Gate, GatedRunner
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.settling import CrashedWorker, Settling
+from pauseflow_workers.suspects import (
+    CRASHES_ALONE,
+    CRASHES_DEAD,
+    raise_if_out_of_memory,
+    run_first,
+    suspect_still,
+)
 from pauseflow_workers.turnstile import Turnstile
 
 SLICE_SECONDS = 0.05
 OUTPUT_BYTES = 1 << 20
 """A slice ends when it has emitted about so much."""
-
-CRASHES_ALONE = 2
-"""A chunk that has taken so many workers down is run one record at a time."""
-
-CRASHES_DEAD = 3
-"""A record that has taken so many workers down goes to the dead letters."""
 
 FEW = 8
 
@@ -113,11 +114,23 @@ class Station:
         if envelope.crashes >= CRASHES_DEAD and work.items:
             crashed = CrashedWorker(f"it crashed its worker {envelope.crashes} times")
             outcome = Outcome([], marked=False, consumed=0, frames=work.frames, end=Failed(crashed))
+        elif envelope.crashes >= CRASHES_ALONE:
+            return self._run_first(work, envelope, budget)
         else:
             outcome = self._runner.run(work, budget)
+        raise_if_out_of_memory(outcome)
         result = self._result(work, envelope, outcome)
         took = self._tuning.clock() - started
         self._learn(outcome, budget, result, took)
+        return result
+
+    def _run_first(self, work: Work, envelope: Envelope, budget: Budget) -> Result:
+        outcome, took = run_first(self._runner, work, budget, self._tuning.clock)
+        raise_if_out_of_memory(outcome)
+        result = self._result(work, envelope, outcome)
+        result.microseconds = int(took * 1e6)
+        if result.rest is not None:
+            suspect_still(envelope, outcome, result.rest, took)
         return result
 
     def _learn(self, outcome: Outcome, budget: Budget, result: Result, took: float) -> None:

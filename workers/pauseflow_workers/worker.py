@@ -20,7 +20,6 @@ from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, Store
 from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
-from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
 from pauseflow.store.lanes import Lane
@@ -133,6 +132,7 @@ class Worker:
         Raises:
             ServerRefused: the server does not accept us. What was being worked on is put back when
                 the lease ends.
+            MemoryError: a stage raised it. As above, as if the process had crashed.
         """
         heartbeat = Heartbeat(self)
         failures = 0
@@ -222,7 +222,7 @@ class Worker:
             return False
         if self._put_off(entry):
             return True
-        if isinstance(entry.envelope, Envelope) and entry.envelope.crashes:
+        if entry.crashed:
             # If it takes this worker down too, nothing else shall bear the blame.
             self._exchange.flush()
             self._exchange.give_back(self._wire)
@@ -263,6 +263,13 @@ class Worker:
             result = station.run(envelope, budget)
         except MalformedData as error:
             return self._set_aside(entry, error)
+        except MemoryError:
+            log.critical(
+                "out of memory in stage %s:%s, in the chunk that begins with record %s:%s:%d; this "
+                "process ends, and its work is taken up when its lease has ended",
+                *(entry.flow, entry.stage, envelope.run, entry.stage, envelope.ordinal),
+            )
+            raise
         finally:
             self.attempt_began = 0.0
             self._budget = None
