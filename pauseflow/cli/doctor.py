@@ -12,7 +12,7 @@ import click
 
 from pauseflow.cli.exits import Ended, Exit
 from pauseflow.cli.invocation import Invocation, common_options
-from pauseflow.cli.stack import clean
+from pauseflow.cli.table import clean
 
 if TYPE_CHECKING:
     from pauseflow.app import App

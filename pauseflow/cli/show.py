@@ -9,6 +9,7 @@ import click
 
 from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.cli.table import age, print_table
+from pauseflow.cli.waiting import last_line
 
 if TYPE_CHECKING:
     from pauseflow.client import Held, ParkedInfo, RunInfo, StageInfo
@@ -118,7 +119,7 @@ def _print_parked(info: RunInfo, rollout: Rollout) -> None:
             wake = "after flowctl retry"
         if parked.why == "paused":
             wake = "after flowctl resume"
-        note = parked.note
+        note = last_line(parked.note)
         if parked.code is not None:
             note = rollout.told(info.flow, parked.stage, parked.code)
         rows.append((parked.stage, parked.key, parked.why, age(parked.since), wake, note))

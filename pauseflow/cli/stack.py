@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from pauseflow.cli.invocation import Invocation, common_options
-from pauseflow.cli.table import age
+from pauseflow.cli.table import age, clean
 from pauseflow.cli.waiting import waiting
 
 if TYPE_CHECKING:
@@ -94,15 +94,6 @@ def _print(lines: Iterator[Line]) -> None:
             console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
         else:
             console.print(text)
-
-
-def clean(text: str) -> str:
-    """The text without what a terminal would obey: it may come from anywhere."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def _lines(found: RunStack, run_id: str) -> Iterator[Line]:

@@ -19,6 +19,7 @@ def print_table(
         rows: of the cells' texts.
         right: the headings of columns that are aligned to the right.
     """
+    rows = [[clean(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415 - slow to import, and for terminals only
         from rich.table import Table  # noqa: PLC0415 - the same
@@ -39,6 +40,15 @@ def print_table(
             for cell, width, heading in zip(row, widths, headings, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def clean(text: str) -> str:
+    """The text without what a terminal would obey: it may come from anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def age(moment: datetime, now: datetime | None = None) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from pauseflow import errors
 from pauseflow.cli.table import age
-from pauseflow.client import RunState, SetAsideInfo
+from pauseflow.client import ParkedInfo, RunState, SetAsideInfo
 
 
 def test_runs_are_a_table_with_what_holds_them(client, call):
@@ -134,3 +134,12 @@ def test_retry_says_whether_there_was_anything_to_retry(client, call):
 def test_ages_are_short(seconds, shown):
     now = datetime(2024, 1, 2, tzinfo=UTC)
     assert age(now - timedelta(seconds=seconds), now) == shown
+
+
+def test_show_tells_the_last_line_of_an_error_and_obeys_no_escapes(client, call):
+    note = "Traceback ...\n  somewhere\nValueError: \x1b[2Jgone\n"
+    parked = ParkedInfo("double", "r1:double:7", "failed", datetime.now(UTC), None, note)
+    client.infos["r1"] = dataclasses.replace(client.infos["r1"], parked=(parked,))
+    said = call("show", "r1").stdout
+    assert said.splitlines()[-1].endswith("after flowctl retry  ValueError: \\x1b[2Jgone")
+    assert "Traceback" not in said
