@@ -353,3 +353,18 @@ def test_a_fallback_that_fails_too_halts_the_run(fake):
         assert cluster.client.run("local").state is RunState.HALTED
         assert "SystemExit: worse" in cluster.client.run("local").error
     cluster.wire.call(("FLUSHALL",))
+
+
+def test_what_waits_is_not_done(fake):
+    flow = Flow("f")
+    flow.map(approved, ordered=False, retries=1)
+    with Cluster(fake, flow) as cluster:
+        with cluster.client.open(flow, run_id="local") as run:
+            run.extend(range(5))
+        cluster.settle()
+        assert cluster.client.run("local").stages[0].done == 0
+        for number in range(5):
+            cluster.client.signal("local", f"approval:{number}")
+        cluster.settle()
+        (stage,) = cluster.client.run("local").stages
+        assert (stage.arrived, stage.done, stage.parked) == (5, 5, 0)

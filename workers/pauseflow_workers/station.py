@@ -157,7 +157,9 @@ class Station:
             pieces = self._pieces(outcome, ended=self._ends(envelope, outcome))
         except NotSerializable as error:
             return self._not_serializable(work, envelope, outcome, error)
-        result = Result(pieces, outcome.consumed, len(outcome.outputs), 0)
+        # Of an unordered stage, what waits is behind the others, and is not done.
+        done = outcome.consumed - len(outcome.parked)
+        result = Result(pieces, done, len(outcome.outputs), 0)
         if settling is not None:
             settling.rest(result)
         return result
