@@ -58,6 +58,8 @@ def _summary(info: RunInfo, held: Held) -> list[str]:
     if info.finished:
         how = "finished" if info.state.value == "done" else info.state.value
         since += f", {how} {age(info.finished)} ago"
+    if info.priority != "normal":
+        since += f", {info.priority} priority"
     kept = f" ({results.bytes:,} bytes kept, {results.read:,} read, {results.dropped:,} dropped)"
     lines = [
         f"run {info.id} of flow {info.flow}: {info.state.value}, {since}",
