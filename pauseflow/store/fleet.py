@@ -85,8 +85,7 @@ class Fleet:
             wire: a connection.
             worker: its name.
         """
-        ends = self._now(wire) + LEASE_MS
-        wire.call(("ZADD", self._keys.leases, "XX", ends, worker))
+        wire.call(self._lease(worker, LEASE_MS, ""))
 
     def leave(self, wire: Wire, worker: str, stages: list[str]) -> None:
         """Gives a worker's lease up: it has given back or committed all that it had."""

@@ -6,7 +6,7 @@ import pytest
 
 from pauseflow import Flow
 from pauseflow.client import Client
-from pauseflow.errors import ServerFull, StoreError
+from pauseflow.errors import ServerFull
 from pauseflow.store.commands import Committed
 from pauseflow.store.fleet import LEASE_MS, Fleet
 from pauseflow_coordinator.reclaimer import Reclaimer
@@ -258,6 +258,32 @@ def test_entries_that_are_gone_are_not_given_back(server, dead, wire):
 # a server that is full
 
 
+def test_on_a_full_server_the_living_keep_their_leases_and_the_dead_lose_their_work(real):
+    wire = real.wire()
+    fleet = Fleet(Hands(real, FLOW).keys)
+    dead = Hands(real, FLOW, "dead", tuning=FixedTuning())
+    with Client(real) as client:
+        client.submit(FLOW, 1, run_id="r")
+        fleet.now_ms = NOW
+        for name in ("dead", "living", "kept"):
+            fleet.renew(wire, name, name, STAGES)
+        assert len(dead.take()) == 1
+        heir = Hands(real, FLOW, "heir")
+        wire.call(("CONFIG", "SET", "maxmemory", "1"))
+        try:
+            fleet.now_ms += LEASE_MS - 1
+            fleet.renew(wire, "living", "living", STAGES)
+            fleet.keep(wire, "kept")
+            fleet.now_ms += LEASE_MS - 1
+            assert fleet.dead(wire) == ["dead"]
+            assert fleet.reclaim(wire, "dead") == 1
+            assert sorted(each.name for each in fleet.workers(wire)) == ["kept", "living"]
+            (entry,) = heir.take()
+            assert entry.envelope.crashes == 1
+        finally:
+            wire.call(("CONFIG", "SET", "maxmemory", "0"))
+
+
 def test_a_full_server_keeps_what_it_has(real):
     wire = real.wire()
     hands = Hands(real, FLOW, "h", tuning=FixedTuning())
@@ -270,11 +296,12 @@ def test_a_full_server_keeps_what_it_has(real):
                 client.submit(FLOW, 2, run_id="r2")
             with pytest.raises(ServerFull):
                 client.open(FLOW, run_id="r3")
-            (reply,) = wire.exchange(hands.chunks.give_back([entry]))
-            assert isinstance(reply, StoreError)
-            with pytest.raises(ServerFull):
-                Fleet(hands.keys).return_strays(wire, "h", STAGES, set())
-            # work in hand can be finished all the same
+            # work in hand can be put back all the same, and finished
+            (given_back,) = wire.exchange(hands.chunks.give_back([entry]))
+            assert given_back == 1
+            (entry,) = hands.take()
+            assert len(Fleet(hands.keys).return_strays(wire, "h", STAGES, set())) == 1
+            (entry,) = hands.take()
             assert hands.commit(entry, ["x"]) is Committed.YES
         finally:
             wire.call(("CONFIG", "SET", "maxmemory", "0"))

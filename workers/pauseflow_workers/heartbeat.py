@@ -57,6 +57,7 @@ class Heartbeat(threading.Thread):
         super().__init__(name="pauseflow-heartbeat", daemon=True)
         self._worker = worker
         self._ended = threading.Event()
+        self._failing = False
 
     def end(self) -> None:
         """Stops beating, and waits for the thread."""
@@ -87,16 +88,22 @@ class Heartbeat(threading.Thread):
                 renewed = now
 
     def _renew(self) -> None:
-        self._carefully(self._worker.renew)
+        went_well = self._carefully(self._worker.renew)
+        self._failing = not went_well
         self._worker.tell()
 
-    @staticmethod
-    def _carefully(step: Callable[[], None]) -> None:
+    def _carefully(self, step: Callable[[], None]) -> bool:
+        """Does a step; whether it went well. What goes wrong again and again is said once."""
         try:
             step()
         except StoreError as error:
             # The lease may end meanwhile; then our commits are fenced, and nothing is lost.
-            log.warning("heartbeat: %s", error)
+            if not self._failing:
+                log.warning("heartbeat: %s", error)
         except Exception:
             # For want of memory, say. Without this thread the worker could not be stopped.
-            log.exception("heartbeat: it goes on")
+            if not self._failing:
+                log.exception("heartbeat: it goes on")
+        else:
+            return True
+        return False

@@ -9,11 +9,12 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   if #redis.call('XPENDING', stream, 'workers', id, id, 1, consumer) > 0 then
     local entry = redis.call('XRANGE', stream, id, id)[1]
+    -- First, since a full server refuses a script that begins by adding something.
+    redis.call('XACK', stream, 'workers', id)
+    redis.call('XDEL', stream, id)
     if entry then
       redis.call('XADD', stream, '*', unpack(entry[2]))
     end
-    redis.call('XACK', stream, 'workers', id)
-    redis.call('XDEL', stream, id)
     put_back = put_back + 1
   end
 end

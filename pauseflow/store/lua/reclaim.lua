@@ -13,6 +13,9 @@ local pending = redis.call('XPENDING', stream, 'workers', '-', '+', count, worke
 for _, item in ipairs(pending) do
   local id = item[1]
   local entry = redis.call('XRANGE', stream, id, id)[1]
+  -- First, since a full server refuses a script that begins by adding something.
+  redis.call('XACK', stream, 'workers', id)
+  redis.call('XDEL', stream, id)
   if entry then
     local fields = entry[2]
     local head, crashes, tail = string.match(fields[2], '^(%d+ %S+ %d+ %d+) (%d+)( .*)$')
@@ -21,8 +24,6 @@ for _, item in ipairs(pending) do
     end
     redis.call('XADD', stream, '*', unpack(fields))
   end
-  redis.call('XACK', stream, 'workers', id)
-  redis.call('XDEL', stream, id)
 end
 if #pending < tonumber(count) then
   redis.call('XGROUP', 'DELCONSUMER', stream, 'workers', worker)
