@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pauseflow.testing.engine import FlowEngine
     from pauseflow.testing.parked import Parked
+    from pauseflow.testing.resumable import NotResumed, assert_resumable
     from pauseflow.testing.standstill import Standstill
 
-__all__ = ["FlowEngine", "Parked", "Standstill"]
+__all__ = ["FlowEngine", "NotResumed", "Parked", "Standstill", "assert_resumable"]
 
 _HOME = {
     "FlowEngine": "engine",
+    "NotResumed": "resumable",
     "Parked": "parked",
     "Standstill": "standstill",
+    "assert_resumable": "resumable",
 }
 """Where each name lives. pytest imports this wherever pauseflow is installed: it loads little."""
 

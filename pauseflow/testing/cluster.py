@@ -29,7 +29,7 @@ from pauseflow_coordinator.sampler import Sampler
 from pauseflow_coordinator.scheduler import Scheduler
 from pauseflow_coordinator.timers import Timers
 
-LIMIT = 2_000
+LIMIT = 50_000
 """Rounds after which a run that is not done goes on for ever."""
 
 
@@ -144,10 +144,10 @@ class Cluster:
         self.advance(LEASE_MS / 1000 + 1)
         return self.reclaimer.run_once()
 
-    def bury_at_once(self, worker: SteppedWorker) -> int:
-        """The dead worker's lease ends now, without any time passing, and a coordinator looks."""
-        self.wire.call(("ZADD", self.keys.leases, "XX", 1, worker.name))
-        return self.reclaimer.run_once()
+    def put_back(self, worker: SteppedWorker) -> None:
+        """What a lost worker had in hand is there for others at once, and was nobody's fault."""
+        self.fleet.return_strays(self.wire, worker.name, worker.reads, set())
+        self.fleet.leave(self.wire, worker.name, worker.reads)
 
     def add(self, flow: Flow) -> None:
         """Have the workers run one more flow: others that know it take their place."""
@@ -171,8 +171,12 @@ class Cluster:
         """Time passes, and whoever lives renews its lease."""
         self.clock.advance(seconds)
         self._set_clock()
-        for worker in self.workers:
-            worker.renew()
+        for worker in list(self.workers):
+            self.renew(worker)
+
+    def renew(self, worker: SteppedWorker) -> None:
+        """A worker renews its lease."""
+        worker.renew()
 
     def _set_clock(self) -> None:
         now = self.now_ms() if self.clock.sets_others else 0

@@ -97,7 +97,7 @@ class FlowEngine:
                 stack.callback(random.setstate, random.getstate())
                 random.seed(self.seed)
                 chance = random.Random(self.seed)  # noqa: S311 # no secret
-                target = chance.choice([1, 3, 16, 64])
+                target = chance.choice([2, 5, 16, 64])
                 piece = chance.randint(1, target)
                 window = chance.randint(1, 6)
                 cluster = Cluster(

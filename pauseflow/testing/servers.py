@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pauseflow.embedded import EmbeddedServer
 from pauseflow.errors import SettingsError
-from pauseflow.store.server import Server
+from pauseflow.store.server import NO_LIMIT, Server
 
 
 def fake_server() -> Server:
@@ -25,7 +25,8 @@ def fake_server() -> Server:
             "there is no fakeredis, which flows are tested on: pip install 'pauseflow[test]', "
             'or use server="embedded"'
         ) from None
-    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
+    server = fakeredis.FakeServer()
+    client = fakeredis.FakeRedis(server=server, protocol=2, max_connections=NO_LIMIT)
     return Server(client.connection_pool, "fakeredis")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pauseflow.errors import StageFailed
 from pauseflow.graph import Stage
 from pauseflow.stages import Failed, Outcome, Work
+from pauseflow.store.envelope import Envelope
 
 
 class Watch:
@@ -13,12 +14,19 @@ class Watch:
     def __init__(self) -> None:
         self._failures: dict[str, StageFailed] = {}
 
-    def ran(self, stage: Stage, work: Work, outcome: Outcome) -> None:
+    def ran(
+        self,
+        stage: Stage,
+        work: Work,
+        envelope: Envelope,  # noqa: ARG002 # for a watch that looks at what came
+        outcome: Outcome,
+    ) -> None:
         """Take note of a slice, before anything is made of its outcome.
 
         Args:
             stage: what ran.
-            work: what it was given.
+            work: what it was given; by now the stage may have changed the records in it.
+            envelope: the same as it came.
             outcome: what came of it.
         """
         if isinstance(outcome.end, Failed):

@@ -40,7 +40,7 @@ class WatchedStation(Station):
         return super().runner()
 
     def _result(self, work: Work, envelope: Envelope, outcome: Outcome) -> Result:
-        self._watch.ran(self._stage, work, outcome)
+        self._watch.ran(self._stage, work, envelope, outcome)
         return super()._result(work, envelope, outcome)
 
 
@@ -73,6 +73,11 @@ class SteppedWorker(Worker):
         """Take this for the time, in ms since the epoch; 0 for the server's."""
         self._chunks.now_ms = self._fleet.now_ms = now_ms
         self._permits.now_us = now_ms * 1000
+
+    @property
+    def reads(self) -> list[str]:
+        """The streams that it reads, by their stages and lanes."""
+        return self._lanes
 
     def go(self) -> None:
         """End as a process does that was told to: nothing is in hand, and the lease is given up.
