@@ -2,7 +2,6 @@
 
 import os
 import random
-import statistics
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,27 @@ from chaos.driver import Chaos
 
 pytestmark = pytest.mark.process
 
+KILLS, RESTARTS = 10, 1
 
-def test_runs_survive_kills_and_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
+
+def test_runs_survive_kills_a_restart_and_a_bad_network(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**9))
-    print(f"CHAOS_SEED={seed}")
+    print(
+        f"again: CHAOS_SEED={seed} make test TESTS=tests/process/test_chaos.py, or "
+        f"make chaos CHAOS='--seed={seed} --kills={KILLS} --restarts={RESTARTS}'"
+    )
     chaos = Chaos(Path(tmp_path_factory.mktemp("c")), seed)
     try:
-        figures = chaos.run(kills=10, restarts=1)
+        figures = chaos.run(kills=KILLS, restarts=RESTARTS)
+    except BaseException:
+        print(chaos.crew.said())
+        print(chaos.figures)
+        raise
     finally:
         chaos.close()
     print(figures)
-    assert figures.kills >= 10
-    assert figures.restarts >= 1
-    # not all of them: both coordinators may be dead or frozen themselves
-    assert not figures.recoveries or statistics.median(figures.recoveries) < 5
+    assert figures.kills >= KILLS
+    assert figures.restarts >= RESTARTS
+    assert figures.rolls

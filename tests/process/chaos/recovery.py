@@ -1,0 +1,87 @@
+"""How soon the work of a killed worker is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaos.crew import Crew
+from chaos.figures import Figures
+
+from pauseflow.errors import StoreError
+from pauseflow.store.server import Wire
+
+
+@dataclass
+class Death:
+    """A worker that was killed with work in its hands.
+
+    Attributes:
+        streams: where its work was pending.
+        since: when it was killed, `time.monotonic`.
+        alone: no coordinator lived for some of the time.
+    """
+
+    streams: list[str]
+    since: float
+    alone: bool = False
+
+
+class Recovery:
+    """Watches what the server holds as delivered to workers that are dead.
+
+    Args:
+        crew: tells whether a coordinator lives.
+        wire: to the server itself.
+        streams: of all stages and priorities.
+        figures: takes the times.
+    """
+
+    def __init__(self, crew: Crew, wire: Wire, streams: Sequence[str], figures: Figures) -> None:
+        self._crew = crew
+        self._wire = wire
+        self._streams = streams
+        self._figures = figures
+        self._deaths: dict[int, Death] = {}
+
+    def killed(self, pid: int) -> None:
+        """A worker was killed just now."""
+        if streams := self._pending(pid, self._streams):
+            self._deaths[pid] = Death(streams, time.monotonic())
+
+    def forget(self) -> None:
+        """The server was restarted: what was in whose hands is another question."""
+        self._deaths.clear()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether some dead worker's work is not back yet."""
+        return bool(self._deaths)
+
+    def watch(self) -> None:
+        """Looks whether something is back. To be called often."""
+        if not self._deaths:
+            return
+        coordinated = self._crew.coordinated()
+        for pid, death in list(self._deaths.items()):
+            death.alone |= not coordinated
+            death.streams = self._pending(pid, death.streams)
+            if not death.streams:
+                del self._deaths[pid]
+                times = self._figures.alone if death.alone else self._figures.recoveries
+                times.append(time.monotonic() - death.since)
+
+    def _pending(self, pid: int, streams: Sequence[str]) -> list[str]:
+        """Those of the streams in which something is in the hands of this process."""
+        commands = [("XPENDING", stream, "workers") for stream in streams]
+        try:
+            replies = self._wire.exchange(commands)
+        except StoreError:
+            return list(streams) if streams is not self._streams else []
+        return [
+            stream
+            for stream, reply in zip(streams, replies, strict=True)
+            if not isinstance(reply, StoreError)
+            and any(f".{pid}." in name.decode() for name, _ in reply[3] or ())
+        ]
