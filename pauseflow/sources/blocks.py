@@ -183,6 +183,7 @@ def _first(
     most += inflating.length
     done = 0
     try:
+        inflating.feed(b"")  # gives what there was no room for before
         for byte, bit in places:
             if byte > done:
                 inflating.feed(packed[done:byte])

@@ -201,6 +201,28 @@ def test_flushes_that_what_follows_refers_across_are_no_points(
     assert sum(size for _, size in reads) < path.stat().st_size * 2 // 3
 
 
+def test_blocks_that_begin_in_a_byte_with_the_end_of_what_is_before_them(tmp_path: Path) -> None:
+    path = tmp_path / "letters.gz"
+    drawn = random.Random(3)
+    data = bytes(drawn.choices(b"abc", k=200_000))
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
+    packed = gzip.compress(b"-" * 5000)
+    for begin in range(0, len(data), 60):
+        packed += packer.compress(data[begin : begin + 60]) + packer.flush(zlib.Z_BLOCK)
+    path.write_bytes(packed + packer.flush())
+    data = b"-" * 5000 + data
+    bits = set()
+    with patch.object(marks, "MARK_SPACING", 1000), patch.object(unpacking, "READ_BYTES", 1000):
+        source = chunks(path, 1111)
+        for _piece in source:
+            other = again(source)
+            assert next(other, b"") == data[source.offset :][:1111]
+            _, begun, *_, bit, _ = [*other.__getstate__()["_point"], 0, 0][:7]
+            assert source.offset - begun < 8000  # the first member has but one block
+            bits.add(bit)
+    assert bits == set(range(8))
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("memory", [1, 8])
 def test_every_kind_of_block_is_found(
