@@ -11,7 +11,6 @@ from pauseflow.errors import MalformedData
 _ANSWER = -1
 _FAILURES = -2
 _ORIGIN = -3
-_ALONE = -4
 
 
 @dataclass(slots=True)
@@ -24,15 +23,12 @@ class State:
         failures: how often the first record has failed since it last got any further.
         origin: the run that the first record came to the stage in, if this one is of a dead letter
             that is tried again: its key stays what it was there.
-        alone: for how many more microseconds of work the records are run one at a time, since a
-            worker has died with them in hand.
     """
 
     frames: dict[int, bytes] = field(default_factory=dict)
     answer: Answer | None = None
     failures: int = 0
     origin: str = ""
-    alone: int = 0
 
     def pack(self) -> bytes:
         """The bytes that `parse` reads; none if there is nothing to be said."""
@@ -43,8 +39,6 @@ class State:
             parts[_FAILURES] = self.failures
         if self.origin:
             parts[_ORIGIN] = self.origin
-        if self.alone:
-            parts[_ALONE] = self.alone
         return codec.encode(parts) if parts else b""
 
     @classmethod
@@ -64,7 +58,7 @@ class State:
         if not isinstance(parts, dict):
             raise MalformedData("a chunk whose frames are not frames")
         answer, failures = parts.pop(_ANSWER, None), parts.pop(_FAILURES, 0)
-        origin, alone = parts.pop(_ORIGIN, ""), parts.pop(_ALONE, 0)
+        origin = parts.pop(_ORIGIN, "")
         if (
             not all(
                 type(index) is int and 0 <= index < count and type(frame) is bytes
@@ -73,8 +67,7 @@ class State:
             or not isinstance(answer, bytes | None)
             or type(failures) is not int
             or type(origin) is not str
-            or type(alone) is not int
         ):
             raise MalformedData("a chunk whose frames are not frames")
         woken = None if answer is None else Answer.parse(answer)
-        return cls(parts, woken, failures, origin, alone)
+        return cls(parts, woken, failures, origin)

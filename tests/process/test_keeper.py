@@ -168,7 +168,7 @@ def test_a_keeper_that_dies_is_replaced(works: Plant) -> None:
     wait_until(lambda: children(worker.pid) not in ([], [keeper]), "there is another")
     works.client.submit(works.flows["gripping"], HOLD_SECONDS, run_id="r")
     assert watched(works, "r") > 0.2
-    hands = Hands(works.client._server, works.flows["gripping"])
+    hands = Hands(works.server, works.flows["gripping"])
     assert hands.pending("grip") == []
     assert len(works.notes()) == 1
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pauseflow import app as apps
 from pauseflow.client import Client
 from pauseflow.errors import StoreError
+from pauseflow.store.server import Server
 from support.waiting import wait_until
 
 _NUMBERS = itertools.count(1)
@@ -37,6 +38,7 @@ class Plant:
         self.flows = apps.load(str(path)).flows
         sys.modules.pop(name, None)
         self.client = Client.connect(client_url or url)
+        self.server = Server.at(client_url or url)
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *arguments: str, shell: str = "") -> "subprocess.Popen[bytes]":
@@ -87,6 +89,10 @@ class Plant:
         with contextlib.suppress(FileNotFoundError):
             return (self.folder / name).read_text().splitlines()
         return []
+
+    def reaches(self, notes: int, name: str = "notes") -> None:
+        """Waits until the app has written so many lines."""
+        wait_until(lambda: len(self.notes(name)) >= notes, f"there are {notes} {name}")
 
     def close(self) -> None:
         """Ends what still runs, and the children of it."""

@@ -11,10 +11,13 @@ import pytest
 from pauseflow import Flow, PauseFlow, codec, current
 from pauseflow.client import RunState
 from pauseflow.errors import RunFailed, ServerUnreachable
+from pauseflow.store.chunks import Entry
 from pauseflow.store.envelope import Envelope
+from pauseflow.store.keys import Keys
 from pauseflow.store.letters import Letter
 from pauseflow.store.tuning import Tuning, read_costs
 from pauseflow_workers.station import Station
+from pauseflow_workers.suspects import Trail
 from pauseflow_workers.worker import Worker
 from support.cluster import Cluster
 from support.faults import Faults, ShakyServer
@@ -368,17 +371,6 @@ def test_a_record_that_takes_its_workers_down_is_set_aside_and_its_run_goes_on(f
         assert cluster.finish("fine") == [6]
 
 
-def test_a_chunk_that_took_workers_down_is_run_one_record_at_a_time(fake):
-    flow = line(("map", inc))
-    station = Station(flow.graph, flow.graph["inc"], Tuning())
-    chunk = Envelope("r", 0, 0, 2, 3, 0, True, b"", codec.encode_items([2, 2, 2]))
-    result = station.run(chunk, station.budget(chunk))
-    assert (result.done, result.emitted) == (1, 1)
-    assert result.rest is not None
-    assert (result.rest.count, result.rest.ordinal, result.rest.crashes) == (2, 1, 2)
-    station.close()
-
-
 @pytest.mark.parametrize("options", [{}, {"threads": 4}, {"ordered": False}])
 @pytest.mark.parametrize("at", [0, 1, 37])
 def test_the_record_that_takes_workers_down_is_found_with_three_of_them(fake, at, options):
@@ -433,18 +425,63 @@ def mortal(station):
     station._runner.run = run_or_die
 
 
-def test_a_suspect_chunk_is_cleared_when_more_than_a_slice_of_it_proved_harmless(fake):
-    flow = line(("map", inc))
-    ticks = itertools.count(step=0.15)
+def suspects(fake, flow, *ordinals, crashes=2, count=5, **budget):
+    """What becomes of a chunk with crashes against it, and what was noted meanwhile."""
+    wire, keys = fake.wire(), Keys()
+    chunk = Envelope("r", 0, 10, crashes, count, 0, True, b"", codec.encode_items([2] * count))
+    entry = Entry("f", flow.graph.stages[0].name, b"1-1", chunk)
+    key = keys.run("r").suspect(entry.stage)
+    for ordinal in ordinals:
+        wire.call(("SET", key, ordinal))
+    noted = []
+    trail = Trail.of(wire, keys, entry, chunk)
+    begin = trail.begin
+    trail.begin = lambda ordinal: (begin(ordinal), noted.append(int(wire.call(("GET", key)))))
+    ticks = itertools.count(step=budget.pop("tick", 0.0001))
     tuning = Tuning()
     tuning.clock = lambda: next(ticks)
-    station = Station(flow.graph, flow.graph["inc"], tuning)
-    chunk = Envelope("r", 0, 0, 2, 3, 0, True, b"", codec.encode_items([2, 2, 2]))
-    second = station.run(chunk, station.budget(chunk)).rest
-    assert second.crashes == 2
-    third = station.run(second, station.budget(second)).rest
-    assert (third.crashes, third.count, third.frames) == (0, 1, b"")
+    station = Station(flow.graph, flow.graph[entry.stage], tuning)
+    made = station.budget(chunk)
+    for name, value in budget.items():
+        setattr(made, name, value)
+    result = station.run(chunk, made, trail)
     station.close()
+    wire.call(("DEL", key))
+    return result, noted
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 3}, {"ordered": False}])
+def test_each_record_of_a_suspect_chunk_is_noted_before_it_is_begun(fake, options):
+    result, noted = suspects(fake, line(("map", inc, options)))
+    assert (result.done, result.emitted, result.rest) == (5, 5, None)
+    assert noted == [10, 11, 12, 13, 14]
+
+
+def test_the_record_that_was_noted_last_is_set_aside_and_those_before_it_are_done(fake):
+    flow = line(("map", inc))
+    before, _ = suspects(fake, flow, 13, crashes=3)
+    assert (before.done, before.rest.ordinal, before.rest.crashes, before.dead) == (3, 13, 3, [])
+    culprit, _ = suspects(fake, flow, 10, crashes=3)
+    assert [letter.key for letter in culprit.dead] == ["r:inc:10"]
+    assert (culprit.rest.ordinal, culprit.rest.crashes) == (11, 0)
+
+
+@pytest.mark.parametrize("note", [[], [3], [15], ["x"]])
+def test_without_a_note_that_fits_the_first_record_bears_the_blame(fake, note):
+    result, _ = suspects(fake, line(("map", inc)), *note, crashes=3)
+    assert [letter.key for letter in result.dead] == ["r:inc:10"]
+
+
+def test_the_rest_of_a_suspect_chunk_is_cleared_when_slices_of_it_proved_harmless(fake):
+    flow = line(("map", inc))
+    result, _ = suspects(fake, flow, tick=0.15)
+    assert (result.done, result.rest.crashes) == (2, 0)
+    result, _ = suspects(fake, flow, 14, crashes=3, tick=0.15)
+    assert (result.done, result.rest.crashes) == (2, 3)
+    result, _ = suspects(fake, flow, max_outputs=2)
+    assert (result.done, result.rest.crashes) == (2, 2)
+    result, _ = suspects(fake, line(("branch", spread)), tick=0.15)
+    assert (result.done, result.rest.crashes, len(result.rest.frames) > 0) == (0, 0, True)
 
 
 def test_a_stage_without_memory_ends_its_worker_like_a_crash(fake, caplog):

@@ -19,11 +19,9 @@ from pauseflow_workers.gate import Gate, GatedRunner
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.settling import CrashedWorker, Settling
 from pauseflow_workers.suspects import (
-    CRASHES_ALONE,
-    CRASHES_DEAD,
+    Trail,
     raise_if_out_of_memory,
-    run_first,
-    suspect_still,
+    run_singly,
 )
 from pauseflow_workers.turnstile import Turnstile
 
@@ -89,7 +87,7 @@ class Station:
 
     def budget(self, envelope: Envelope) -> Budget:
         """The budget for a slice of this chunk."""
-        if envelope.crashes >= CRASHES_ALONE or _about_to_fail(envelope):
+        if _about_to_fail(envelope):
             return Budget(0.0, max_outputs=1, stride=1)
         clock = self._tuning.clock
         most = min(self._max_outputs, self._room())
@@ -103,34 +101,33 @@ class Station:
             self._room_known = min(limits, default=8 * CHUNK_RECORDS)
         return self._room_known
 
-    def run(self, envelope: Envelope, budget: Budget) -> Result:
+    def run(self, envelope: Envelope, budget: Budget, trail: Trail | None = None) -> Result:
         """Runs a slice of a chunk.
+
+        Args:
+            envelope: the chunk.
+            budget: what the slice may take.
+            trail: if it is a suspect.
 
         Raises:
             MalformedData: the chunk's items or frames are damaged; nothing was run.
         """
         started = self._tuning.clock()
         work = _work(envelope, self._lately)
-        if envelope.crashes >= CRASHES_DEAD and work.items:
+        suspect = False
+        if trail is None:
+            outcome = self._runner.run(work, budget)
+        elif trail.blames(work):
             crashed = CrashedWorker(f"it crashed its worker {envelope.crashes} times")
             outcome = Outcome([], marked=False, consumed=0, frames=work.frames, end=Failed(crashed))
-        elif envelope.crashes >= CRASHES_ALONE:
-            return self._run_first(work, envelope, budget)
         else:
-            outcome = self._runner.run(work, budget)
+            outcome, suspect = run_singly(self._runner, work, budget, trail, self._tuning.clock)
         raise_if_out_of_memory(outcome)
         result = self._result(work, envelope, outcome)
+        if suspect and result.rest is not None:
+            result.rest.crashes = envelope.crashes
         took = self._tuning.clock() - started
         self._learn(outcome, budget, result, took)
-        return result
-
-    def _run_first(self, work: Work, envelope: Envelope, budget: Budget) -> Result:
-        outcome, took = run_first(self._runner, work, budget, self._tuning.clock)
-        raise_if_out_of_memory(outcome)
-        result = self._result(work, envelope, outcome)
-        result.microseconds = int(took * 1e6)
-        if result.rest is not None:
-            suspect_still(envelope, outcome, result.rest, took)
         return result
 
     def _learn(self, outcome: Outcome, budget: Budget, result: Result, took: float) -> None:

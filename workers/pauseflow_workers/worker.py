@@ -20,6 +20,7 @@ from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, Store
 from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
+from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.keys import Keys
 from pauseflow.store.lanes import Lane
@@ -35,6 +36,7 @@ from pauseflow_workers.holds import Holds
 from pauseflow_workers.keeper import Keeper
 from pauseflow_workers.lately import Lately
 from pauseflow_workers.station import Station
+from pauseflow_workers.suspects import CRASHES_ALONE, Trail
 from pauseflow_workers.turnstile import Turnstile
 
 AHEAD_SECONDS = 0.02
@@ -258,11 +260,15 @@ class Worker:
         budget = self._budget = station.budget(envelope)
         if self.stopping.is_set():
             budget.stop()
+        trail = self._trail(entry, envelope)
         self.attempt_began = time.monotonic()
         try:
-            result = station.run(envelope, budget)
+            result = station.run(envelope, budget, trail)
         except MalformedData as error:
             return self._set_aside(entry, error)
+        except ServerUnreachable:
+            self._exchange.take_up_later(entry)
+            raise
         except MemoryError:
             log.critical(
                 "out of memory in stage %s:%s, in the chunk that begins with record %s:%s:%d; this "
@@ -274,6 +280,16 @@ class Worker:
             self.attempt_began = 0.0
             self._budget = None
         return self._chunks.commit(entry, envelope, result)
+
+    def _trail(self, entry: Entry, envelope: Envelope) -> Trail | None:
+        """What is known of who crashes; None unless the chunk is suspect."""
+        if envelope.crashes < CRASHES_ALONE:
+            return None
+        try:
+            return Trail.of(self._wire, self._keys, entry, envelope)
+        except StoreError:
+            self._exchange.take_up_later(entry)
+            raise
 
     def _set_aside(self, entry: Entry, error: MalformedData) -> Command:
         log.error(
