@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="keepers need /proc"),
 ]
 
+KILLS = int(os.environ.get("KILLS") or 2)
 HOLD_SECONDS = float(os.environ.get("HOLD_SECONDS") or LEASE_MS / 1000 + 1.5)
 """Longer than a lease and a coordinator's look."""
 
@@ -61,6 +63,13 @@ def nap(seconds):
     return "napped"
 
 
+def wait(name):
+    note(f"wait {name}")
+    while not os.path.exists(name):
+        time.sleep(0.05)
+    return name
+
+
 def fork(seconds):
     if os.fork() == 0:
         time.sleep(seconds)
@@ -72,6 +81,7 @@ gripping = Flow("gripping").map(grip)
 spinning = Flow("spinning").map(spin)
 napping = Flow("napping").map(nap)
 forking = Flow("forking").map(fork)
+waiting = Flow("waiting").map(wait)
 """
 
 
@@ -101,6 +111,27 @@ def test_a_busy_worker_is_never_robbed(works: Plant, kind: str) -> None:
     assert watched(works, "r") > 0.2
     assert len(works.notes()) == 1, "nobody else has begun it"
     assert len(list(works.client.results("r"))) == 1
+
+
+def test_a_killed_workers_record_is_begun_again_in_less_than_five_seconds(works: Plant) -> None:
+    works.coordinator()
+    took = []
+    spare = works.worker()
+    for number in range(KILLS):
+        workers = {each.pid: each for each in (spare, works.worker())}
+        works.client.submit(works.flows["waiting"], f"go{number}", run_id=f"r{number}")
+        works.reaches(2 * number + 1)
+        victim = workers.pop(int(works.notes()[-1].split()[0]))
+        victim.kill()
+        killed = time.monotonic()
+        works.reaches(2 * number + 2)
+        took.append(time.monotonic() - killed)
+        (spare,) = workers.values()
+        (works.folder / f"go{number}").touch()
+        assert works.client.wait(f"r{number}", timeout=15).state is RunState.DONE
+    print(f"begun again after {statistics.median(took):.2f} s (median of {KILLS}), {max(took):.2f}")
+    assert statistics.median(took) < 3 + (0.5 if KILLS < 10 else 0)
+    assert max(took) < 5
 
 
 def test_a_worker_that_is_killed_in_such_a_call_is_missed(works: Plant) -> None:
