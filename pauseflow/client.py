@@ -252,13 +252,13 @@ class Client(Steering):
         return self._runs.list(flow=flow, limit=limit)
 
     def set_aside(self, *, limit: int = 100) -> tuple[int, list[SetAsideInfo]]:
-        """Entries of stages' streams that are not pauseflow's, or are damaged.
+        """What was found where pauseflow writes, and is not its own, or is damaged.
 
         Args:
             limit: at most so many.
 
         Returns:
-            How many are kept, and the newest of them, newest first.
+            How much was ever set aside, and the newest of it, newest first; 1,000 are kept.
         """
         count, newest = self._runs.set_aside(limit)
         return count, list(newest)

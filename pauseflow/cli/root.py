@@ -37,6 +37,7 @@ COMMANDS = {
     "priority": "Give a run a high, normal or low priority.",
     "retry": "Let a halted run go on from the record that it halted at.",
     "skip": "Set aside the record that a run halted at, and let it go on behind it.",
+    "quarantine": "List what was found on the server and can't be read.",
     "dead": "List, show, retry, edit or drop dead letters: records that were set aside.",
 }
 PLUGINS = "pauseflow.commands"

@@ -49,7 +49,7 @@ def runs(invocation: Invocation, flow: str | None, limit: int, *, as_json: bool)
         click.echo("There are no runs.", err=True)
     if newest:
         click.echo(
-            f"Set aside, since they can't be read: {set_aside:,} entries of stages' streams. The "
+            f"Set aside, since they can't be read: {set_aside:,} entries (flowctl quarantine). The "
             f"newest, {age(newest[0].since)} ago, from {newest[0].stream}: {newest[0].reason}",
             err=True,
         )

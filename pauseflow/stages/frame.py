@@ -15,6 +15,10 @@ from pauseflow.pause import PauseFlow
 
 VERSION = b"f1"
 
+MOST_EMITTED = 1 << 53
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999: the end of all dates."""
+
 
 @dataclass(slots=True)
 class Frame:
@@ -70,6 +74,8 @@ class Frame:
                 float() | None as wake,
                 *rest,
             ):
+                if not 0 <= emitted <= MOST_EMITTED or not 0 <= (wake or 0.0) <= LATEST:
+                    raise MalformedData("a frame of a record with numbers that can't be")
                 match rest:
                     case []:
                         return cls(series, emitted, held, done, closed, wake)

@@ -12,6 +12,11 @@ _ANSWER = -1
 _FAILURES = -2
 _ORIGIN = -3
 
+_MOST = 1 << 53
+"""Of anything that is counted."""
+
+_LONGEST_ORIGIN = 200
+
 
 @dataclass(slots=True)
 class State:
@@ -66,7 +71,9 @@ class State:
             )
             or not isinstance(answer, bytes | None)
             or type(failures) is not int
+            or not -_MOST <= failures <= _MOST
             or type(origin) is not str
+            or len(origin) > _LONGEST_ORIGIN
         ):
             raise MalformedData("a chunk whose frames are not frames")
         woken = None if answer is None else Answer.parse(answer)

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from pauseflow.origin import Origin
 from pauseflow.store.tuning import RESULTS_BYTES
+
+MOST = 1 << 53
+"""Beyond it, numbers are not exact in scripts."""
 
 
 class RunState(StrEnum):
@@ -140,19 +144,21 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class SetAsideInfo:
-    """An entry of a stage's stream that is not pauseflow's, or is damaged.
+    """Something that was found where pauseflow writes, and is not its own, or is damaged.
 
     Attributes:
-        stream: the key of the stream that it was found in.
-        entry: its id there.
+        stream: the key that it was found in.
+        entry: its id or name there.
         since: when it was set aside.
         reason: why it could not be read.
+        body: what there was of it, 4 KiB at most.
     """
 
     stream: str
     entry: str
     since: datetime
     reason: str
+    body: bytes = b""
 
 
 def moment(milliseconds: int) -> datetime:
@@ -161,18 +167,38 @@ def moment(milliseconds: int) -> datetime:
 
 
 def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
-    """A run from the fields of its hash."""
-    text = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    """A run from the fields of its hash. One whose fields are damaged is told to be halted."""
+    text = {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for name, value in fields.items()
+    }
+    try:
+        return _read_run(run_id, text)
+    except (KeyError, ValueError, OverflowError, OSError, RecursionError) as error:
+        return RunInfo(
+            id=run_id,
+            flow=text.get("flow", ""),
+            state=RunState.HALTED,
+            created=moment(0),
+            finished=None,
+            error=f"what the server knows of it is damaged: {type(error).__name__}: {error!s:.200}",
+            position=0,
+            stages=(),
+            results=ResultsInfo(0, 0, 0, 0, waiting_for_reader=False),
+        )
+
+
+def _read_run(run_id: str, text: Mapping[str, str]) -> RunInfo:
     state = RunState(text["state"])
-    rates: dict[str, float] = json.loads(text.get("rates", "{}"))
+    rates = _rates(text.get("rates", "{}"))
     names = text["stages"].split(" ")
     stages = tuple(_read_stage(name, text.get(f"b:{name}"), rates.get(name, 0.0)) for name in names)
-    total, freed = int(text.get("result_bytes", 0)), int(text.get("result_freed", 0))
+    total, freed = _count(text.get("result_bytes", "0")), _count(text.get("result_freed", "0"))
     results = ResultsInfo(
-        count=int(text.get("results", 0)),
+        count=_count(text.get("results", "0")),
         bytes=total - freed,
-        read=int(text.get("results_read", 0)),
-        dropped=int(text.get("results_dropped", 0)),
+        read=_count(text.get("results_read", "0")),
+        dropped=_count(text.get("results_dropped", "0")),
         waiting_for_reader=not state.over and total - freed >= RESULTS_BYTES,
     )
     return RunInfo(
@@ -182,16 +208,31 @@ def read_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunInfo:
         created=moment(int(text["created"])),
         finished=moment(int(text["finished"])) if "finished" in text else None,
         error=text.get("error", ""),
-        position=int(text["position"]),
+        position=_count(text["position"]),
         stages=stages,
         results=results,
         priority=text.get("priority") or "normal",
-        dead=int(text.get("dead", 0)),
+        dead=_count(text.get("dead", "0")),
     )
 
 
+def _count(text: str) -> int:
+    count = int(text)
+    if not 0 <= count <= MOST:
+        raise ValueError(f"a count of {text:.40}")
+    return count
+
+
+def _rates(text: str) -> dict[str, float]:
+    try:
+        told: Any = json.loads(text)
+        return {name: float(rate) for name, rate in told.items() if isinstance(rate, int | float)}
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return {}  # they are for the eye
+
+
 def _read_stage(name: str, line: str | None, rate: float) -> StageInfo:
-    counters = [int(word) for word in line.split()] if line else [0] * 16
+    counters = [_count(word) for word in line.split()] if line else [0] * 16
     _, waiting, _, _, given, sent, cursor, flying, _, held, _, parked, ended = counters[:13]
     done, emitted, busy = counters[13:]
     return StageInfo(

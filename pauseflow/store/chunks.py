@@ -17,12 +17,10 @@ from pauseflow.store.keys import GROUP, Keys, RunKeys
 from pauseflow.store.lanes import Lane
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
-from pauseflow.store.tuning import KEEP_MS, RESULTS_BYTES, Tuning
+from pauseflow.store.tuning import KEEP_MS, QUARANTINE_ENTRIES, RESULTS_BYTES, Tuning
 
 BLOCK_MS = 2_000
 """How long an idle worker waits in one read."""
-
-QUARANTINE_ENTRIES = 1_000
 
 _FIELDS = frozenset({(b"e",), (b"e", b"p"), (b"e", b"s")})
 """Of an entry: the envelope, and the piece with its items, or the answer that woke it."""
@@ -51,6 +49,7 @@ class Entry:
     def crashed(self) -> bool:
         """Whether a worker has died with it in hand."""
         return isinstance(self.envelope, Envelope) and self.envelope.crashes > 0
+
     stream: str = ""
 
 
@@ -154,9 +153,24 @@ class Chunks:
         group got lost, is work too.
         """
         create = [("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM") for stream in self._streams]
-        for reply in wire.exchange(create):
+        replies = wire.exchange(create)
+        if any(isinstance(reply, StoreError) and "WRONGTYPE" in str(reply) for reply in replies):
+            wire.exchange([self._displace(stream) for stream in self._streams])
+            replies = wire.exchange(create)
+        for reply in replies:
             if isinstance(reply, StoreError) and "BUSYGROUP" not in str(reply):
                 raise reply
+
+    def _displace(self, stream: str) -> Command:
+        """The command that moves away what is no stream but is called like this one."""
+        keys = self._keys
+        return commands.displace(
+            stream,
+            keys.displaced(stream),
+            keys.quarantine,
+            keys.quarantined,
+            QUARANTINE_ENTRIES,
+        )
 
     def leave_out(self, held: Held) -> None:
         """Reads no stream of a stage that is held, and all others. For any thread."""
@@ -196,7 +210,7 @@ class Chunks:
         """The entries in the reply to `read`.
 
         Raises:
-            StoreError: the reply is an error; "NOGROUP" in it asks for `ensure_groups`.
+            StoreError: the reply is an error; NOGROUP or WRONGTYPE in it asks for `ensure_groups`.
         """
         if isinstance(reply, StoreError):
             raise reply
@@ -218,6 +232,7 @@ class Chunks:
         stages = cast.keys(run_keys)
         if result.parks or result.at_once or result.dead:
             stages += (run_keys.waits, run_keys.signals, keys.jobs, keys.dead, keys.letters)
+            stages += (keys.quarantine, keys.quarantined)
         payload: list[str | bytes | int] = list(cast.arguments)
         for park in result.parks:
             name = f"{stage}:{park.ordinal}"
@@ -295,6 +310,7 @@ class Chunks:
         return commands.quarantine(
             stream,
             self._keys.quarantine,
+            self._keys.quarantined,
             run.base,
             run.parked,
             run.results,

@@ -13,6 +13,7 @@ class Committed(IntEnum):
     YES = 1
     FENCED = 0
     RUN_GONE = -1
+    DAMAGED = -2
 
 
 class Delivered(IntEnum):
@@ -89,6 +90,7 @@ class Appended(IntEnum):
     BEHIND = -3
     GAP = -4
     CANCELLED = -5
+    DAMAGED = -6
 
 
 class PausedRun(IntEnum):
@@ -259,7 +261,15 @@ def taken(
 
 
 @script
-def wake(timers: Key, places: Keys, reason: Arg, items: Args) -> None:
+def wake(
+    timers: Key,
+    quarantined: Key,
+    counted: Key,
+    places: Keys,
+    reason: Arg,
+    limit: Arg,
+    items: Args,
+) -> None:
     """Puts parked continuations back into their stages' streams."""
 
 
@@ -271,12 +281,15 @@ def signal(
     signals: Key,
     timers: Key,
     stream: Key,
+    quarantined: Key,
+    counted: Key,
     run_id: Arg,
     flow: Arg,
     name: Arg,
     member: Arg,
     answer: Arg,
     most: Arg,
+    limit: Arg,
 ) -> None:
     """Gives an answer to the continuation that waits for it, or keeps it."""
 
@@ -295,6 +308,7 @@ def giveback(stream: Key, consumer: Arg, entries: Args) -> None:
 def quarantine(
     stream: Key,
     quarantined: Key,
+    counted: Key,
     run: Key,
     parked: Key,
     results: Key,
@@ -308,6 +322,11 @@ def quarantine(
     error: Arg,
 ) -> None:
     """Sets an entry aside that is not ours or is damaged."""
+
+
+@script
+def displace(stream: Key, displaced: Key, quarantined: Key, counted: Key, limit: Arg) -> None:
+    """Moves something else away that has the name of a stage's stream."""
 
 
 @script

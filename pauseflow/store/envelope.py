@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pauseflow.errors import MalformedData
+from pauseflow.store.keys import ANY_RUN_ID
 
 SIGNAL = "signal"
 """Why a continuation is parked that waits for a signal or a job."""
 
 _FIELDS = 9
 _MAX_HEADER = 400
+_LARGEST = 1 << 53
+"""Beyond it, numbers are not exact in scripts."""
 
 
 def piece(count: int, marks: int, items: bytes, *, outlet: int, ended: bool = False) -> bytes:
@@ -81,6 +84,8 @@ class Envelope:
             run = words[1].decode("ascii")
         except ValueError:
             raise MalformedData(f"a chunk with a damaged header: {data[:end]!r}") from None
+        if ANY_RUN_ID.fullmatch(run) is None:
+            raise MalformedData(f"a chunk of what is no run's id: {data[:end]!r}")
         body = end + 1 + frames
         if piece is not None:
             if body != len(data) or frames:
@@ -89,7 +94,13 @@ class Envelope:
             data, body = piece, end + 1
         numbers = (seq, ordinal, crashes, count, marks, ended, frames)
         # an item is at least one byte
-        if min(numbers) < 0 or marks > count or body > len(data) or count > len(data) - body:
+        if (
+            min(numbers) < 0
+            or max(numbers) > _LARGEST
+            or marks > count
+            or body > len(data)
+            or count > len(data) - body
+        ):
             raise MalformedData(f"a chunk whose header does not fit its body: {data[:end]!r}")
         return cls(
             run, seq, ordinal, crashes, count, marks, ended == 1, data[end + 1 : body], data[body:]
@@ -178,5 +189,7 @@ class ParkedChunk:
             why, (since, wake, length) = words[0].decode("ascii"), map(int, words[1:])
         except ValueError:
             raise MalformedData(f"not a parked chunk: it begins with {data[:40]!r}") from None
+        if not 0 <= length <= len(data) or not (0 <= since <= _LARGEST and 0 <= wake <= _LARGEST):
+            raise MalformedData(f"a parked chunk with a damaged header: {data[:end]!r}")
         note = data[end + 1 : end + 1 + length]
         return cls(why, since, wake, note.decode("utf-8", "replace"), data[end + 1 + length :])

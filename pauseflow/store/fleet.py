@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ look every half second."""
 
 RENEW_SECONDS = 0.8
 RECLAIM_ENTRIES = 100
+MOST_STAGES = 10_000
+
+_STAGE = re.compile(r"[^\s:\ud800-\udfff]{1,300}:[^\s:\ud800-\udfff]{1,300}(:high|:low)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,8 @@ class Fleet:
                 ]
             )[0]
             if isinstance(put_back, StoreError):
-                if "NOGROUP" in str(put_back) or "no such key" in str(put_back).lower():
+                told = str(put_back).lower()
+                if any(word in told for word in ("nogroup", "no such key", "wrongtype")):
                     return moved
                 raise put_back
             if put_back < 0:
@@ -238,10 +243,12 @@ class Fleet:
 def _parse(about: bytes | None) -> dict[str, Any]:
     try:
         found = json.loads(about or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     stages = found.get("stages", []) if isinstance(found, dict) else None
-    if not isinstance(stages, list) or not all(isinstance(stage, str) for stage in stages):
+    if not isinstance(stages, list) or len(stages) > MOST_STAGES:
+        return {}
+    if not all(isinstance(stage, str) and _STAGE.fullmatch(stage) for stage in stages):
         return {}
     return dict(found)
 

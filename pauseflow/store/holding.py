@@ -192,7 +192,7 @@ class Holding:
         flow, stages = self._wire.call(("HMGET", self._keys.run(run_id).base, "flow", "stages"))
         if flow is None:
             raise unknown_run(run_id)
-        return flow.decode(), (stages or b"").decode().split()
+        return flow.decode("utf-8", "replace"), (stages or b"").decode("utf-8", "replace").split()
 
     def _tells(self, run_id: str) -> bool:
         """Whether the run's flow has an `on_cancel`."""

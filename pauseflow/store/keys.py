@@ -12,7 +12,8 @@ Redis Cluster, a script finds all its keys in one slot.
 | `leases` | zset | worker → when its lease ends (ms) | lease | permanent; members go |
 | `workers` | hash | worker → what it says of itself | lease | permanent; fields go |
 | `costs` | hash | `<flow>:<stage>` → µs a record | workers | permanent |
-| `quarantine` | stream | foreign or damaged entries | quarantine | permanent; newest 1,000 |
+| `quarantine` | stream | what is foreign or damaged | quarantine, … | permanent; newest 1,000 |
+| `quarantined` | string | how much was set aside ever | quarantine, … | permanent |
 | `jobs` | zset | `<run> job:<job>` → when to look at it (ms) | commit | permanent; members go |
 | `dead` | zset | key of a dead letter → when it died (ms) | commit, skip | permanent; members go |
 | `letters` | hash | key of a dead letter → the letter | commit, skip | permanent; fields go |
@@ -38,6 +39,7 @@ Redis Cluster, a script finds all its keys in one slot.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pauseflow.errors import SettingsError
@@ -53,11 +55,19 @@ GROUP = "workers"
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+ANY_RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+"""Of the runs that we make ourselves too, which are called after others."""
 
 
 def valid_run_id(run_id: str) -> bool:
     """Whether a run may have this id: 1 to 120 letters, digits, dots, dashes and underscores."""
     return _RUN_ID.fullmatch(run_id) is not None
+
+
+def readable_ids(run_ids: Iterable[bytes]) -> list[str]:
+    """These ids, without those that no run of ours can have."""
+    texts = (run_id.decode("utf-8", "replace") for run_id in run_ids)
+    return [text for text in texts if ANY_RUN_ID.fullmatch(text)]
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,7 @@ class Keys:
         self.workers = self.prefix + "workers"
         self.costs = self.prefix + "costs"
         self.quarantine = self.prefix + "quarantine"
+        self.quarantined = self.prefix + "quarantined"
         self.jobs = self.prefix + "jobs"
         self.dead = self.prefix + "dead"
         self.letters = self.prefix + "letters"
@@ -158,6 +169,10 @@ class Keys:
         """
         prefix = self.prefix
         return f"{prefix}{source}", f"{prefix}turns:{source}", f"{prefix}wakes:{source}"
+
+    def displaced(self, stream: str) -> str:
+        """What something else is called that had the name of a stream."""
+        return stream + ":displaced"
 
     def permanent(self, key: str) -> bool:
         """Whether this key is meant to stay without an expiry."""

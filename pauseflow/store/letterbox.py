@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ NEWEST = 200
 """Letters among which a key that was mistyped is looked for."""
 
 T = TypeVar("T")
+
+_LONGEST_NUMBER = 20
 
 _AGAIN = re.compile(r"\.again-\d+$")
 
@@ -265,7 +268,8 @@ class Letterbox:
         positions move while letters come and go.
         """
         dead = self._keys.dead
-        below, last, count = "+inf", b"", PAGE
+        below, count = "+inf", PAGE
+        last: bytes | None = None
         while True:
             found = self._wire.call(
                 ("ZREVRANGEBYSCORE", dead, below, "-inf", "WITHSCORES", "LIMIT", 0, count)
@@ -274,7 +278,7 @@ class Letterbox:
             page = [
                 (key, score)
                 for key, score in pairs
-                if not last or _text(score) != below or key < last
+                if last is None or _text(score) != below or key < last
             ]
             if page:
                 yield [key.decode("utf-8", "replace") for key, _ in page]
@@ -323,7 +327,7 @@ def _letter(key: str, text: bytes) -> Letter | None:
         return Letter.parse(text)
     except MalformedData as error:
         run, stage, ordinal = key.rsplit(":", 2) if key.count(":") > 1 else (key, "", "")
-        if not ordinal.isdecimal():
+        if not ordinal.isdecimal() or len(ordinal) > _LONGEST_NUMBER:
             return None
         return Letter(
             run=run, flow="", stage=stage, ordinal=int(ordinal), since=0, attempts=0, crashes=0,
@@ -345,4 +349,5 @@ def _last_name(name: str) -> str:
 
 def _text(score: bytes | float) -> str:
     """A score as the server takes it: a server of its own may give it as a number."""
-    return f"{int(float(score))}"
+    number = float(score)
+    return f"{int(number)}" if math.isfinite(number) else f"{number:+}"

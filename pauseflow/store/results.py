@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pauseflow import codec
-from pauseflow.errors import StoreError, UnknownRun
+from pauseflow.errors import MalformedData, StoreError, UnknownRun
 from pauseflow.store import commands
 from pauseflow.store.cast import Cast, cast_of_source
 from pauseflow.store.keys import Keys
@@ -83,13 +83,18 @@ class ResultsReader:
             raise UnknownRun(
                 f"there is no run {self._run_id!r}: it was never submitted, or it has expired"
             )
-        if sources:
+        try:
             self._casts = [
                 cast_of_source(self._keys, flow.decode(), source)
-                for source in sources.decode().split(" ")
-                if not source.endswith(":")
+                for source in (sources or b"").decode().split(" ")
+                if source and not source.endswith(":")
             ]
-        return self._page(reply), int(dropped or 0)
+            count = int(dropped or 0)
+        except (ValueError, IndexError) as error:
+            raise MalformedData(
+                f"what the server knows of run {self._run_id!r} is damaged: {error}"
+            ) from None
+        return self._page(reply), count
 
     def next(self, *, block_ms: int | None) -> ResultsPage | None:
         """The next page.
@@ -166,8 +171,11 @@ def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
             halted = halted or fields[0] == b"halt"
             cancelled = cancelled or fields == [b"end", b"cancelled"]
             continue
-        begins, count, total = map(int, fields[1].split(b" "))
-        items = fields[3][fields[3].index(b"\n") + 1 :]
+        try:
+            begins, count, total = map(int, fields[1].split(b" "))
+            items = fields[3][fields[3].index(b"\n") + 1 :]
+        except (ValueError, IndexError):
+            raise MalformedData("what stands among the results is no result") from None
         if first < 0:
             first = begins
         position = begins + count

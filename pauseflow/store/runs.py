@@ -21,14 +21,14 @@ from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Appended, Delivered, Prioritized, Submitted
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.foreign import CODE, origin_of_chunk
-from pauseflow.store.keys import Keys, RunKeys, valid_run_id
+from pauseflow.store.keys import Keys, RunKeys, readable_ids, valid_run_id
 from pauseflow.store.lanes import Lane
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
 from pauseflow.store.scripts import Command
-from pauseflow.store.server import Wire
+from pauseflow.store.server import Reply, Wire
 from pauseflow.store.submission import Submission
-from pauseflow.store.tuning import RESULTS_BYTES, Tuning, read_costs
+from pauseflow.store.tuning import QUARANTINE_ENTRIES, RESULTS_BYTES, Tuning, read_costs
 from pauseflow.store.waking import waking
 
 READ_ENTRIES = 16
@@ -36,6 +36,9 @@ PARKED_SHOWN = 100
 
 SIGNALS_KEPT = 10_000
 """Answers that a run keeps although nothing waits for them."""
+
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999, of all times."""
 
 WOKEN_AT_ONCE = 200
 """Of what a broadcast wakes."""
@@ -139,6 +142,8 @@ class Runs:
                 [*cast.arguments, *pieces],
             )
         )
+        if status == Appended.DAMAGED:
+            raise damaged_run(run_id)
         return Appended(status), int(taken)
 
     def wait_for_room(self, run_id: str, seconds: float) -> bool:
@@ -194,7 +199,7 @@ class Runs:
             if not ids:
                 break
             at += len(ids)
-            names = [run_id.decode() for run_id in ids]
+            names = readable_ids(ids)
             replies = self._wire.exchange(
                 [("HGETALL", self._keys.run(name).base) for name in names]
             )
@@ -223,7 +228,7 @@ class Runs:
             for name, value in zip(flat[::2], flat[1::2], strict=True):
                 try:
                     yield name.decode(), ParkedChunk.parse(value)
-                except MalformedData:
+                except (MalformedData, UnicodeDecodeError):
                     continue
             if int(cursor) == 0:
                 return
@@ -261,36 +266,31 @@ class Runs:
             upto, count = f"\n{began + 1:016d}", WOKEN_AT_ONCE
         lowest, highest = f"[{name}\n", f"({name}{upto}"
         while True:
-            flow, first = self._wire.exchange(
-                [
-                    ("HGET", run.base, "flow"),
-                    ("ZRANGEBYLEX", run.waits, lowest, highest, "LIMIT", 0, count),
-                ]
+            flow, first = self._all(
+                ("HGET", run.base, "flow"),
+                ("ZRANGEBYLEX", run.waits, lowest, highest, "LIMIT", 0, count),
             )
-            for reply in (flow, first):
-                if isinstance(reply, StoreError):
-                    raise reply
             if flow is None:
                 return Delivered.NO_RUN
             if woken and not first:
                 return Delivered.WOKEN
             commands_ = [
-                self._signal(run, run_id, flow.decode(), name, member.decode(), text)
+                self._signal(run, run_id, flow.decode("utf-8", "replace"), name, member, text)
                 for member in first or [b""]
             ]
-            replies = self._wire.exchange(commands_)
-            for reply in replies:
-                if isinstance(reply, StoreError):
-                    raise reply
+            replies = self._all(*commands_)
             last = Delivered(replies[-1])
             woken = woken or Delivered.WOKEN in replies
             if last is not Delivered.LOOK_AGAIN and not (broadcast and last is Delivered.WOKEN):
                 return last
+            if not first:
+                # What waits has begun later, by its clock, or is damaged: one gets it.
+                broadcast, count, highest = False, 1, f"({name}\v"
 
     def _signal(
-        self, run: RunKeys, run_id: str, flow: str, name: str, member: str, text: bytes
+        self, run: RunKeys, run_id: str, flow: str, name: str, member: bytes, text: bytes
     ) -> Command:
-        stage = member.rpartition("\n")[2].rpartition(":")[0]
+        stage = member.rpartition(b"\n")[2].rpartition(b":")[0].decode("utf-8", "replace")
         return commands.signal(
             run.base,
             run.parked,
@@ -298,30 +298,35 @@ class Runs:
             run.signals,
             self._keys.timers,
             self._keys.stream(flow, stage),
+            self._keys.quarantine,
+            self._keys.quarantined,
             run_id,
             flow,
             name,
             member,
             text,
             SIGNALS_KEPT,
+            QUARANTINE_ENTRIES,
         )
 
     def set_aside(self, limit: int) -> tuple[int, Sequence[SetAsideInfo]]:
-        """How many entries were set aside as damaged or foreign, and the newest, newest first."""
+        """How much was ever set aside as damaged or foreign, and the newest of it, newest first."""
         key = self._keys.quarantine
-        count, newest = self._wire.exchange(
-            [("XLEN", key), ("XREVRANGE", key, "+", "-", "COUNT", limit)]
+        count, newest = self._all(
+            ("GET", self._keys.quarantined), ("XREVRANGE", key, "+", "-", "COUNT", limit)
         )
-        for reply in (count, newest):
-            if isinstance(reply, StoreError):
-                raise reply
         found = []
         for entry_id, words in newest:
-            text = [word.decode("utf-8", "replace") for word in words]
-            about = dict(zip(text[::2], text[1::2], strict=True))
-            since = moment(int(entry_id.split(b"-")[0]))
-            found.append(SetAsideInfo(about["stream"], about["entry"], since, about["reason"]))
-        return count, found
+            about = dict(zip(words[::2], words[1::2], strict=True))
+            stream, entry, reason = (
+                about.get(name, b"").decode("utf-8", "replace")
+                for name in (b"stream", b"entry", b"reason")
+            )
+            since = moment(min(int(entry_id.split(b"-")[0]), LATEST_MS))
+            found.append(SetAsideInfo(stream, entry, since, reason, about.get(b"body", b"")))
+        # An installation of an older version did not count.
+        counted = int(count) if count and count.isdigit() and len(count) < 20 else 0
+        return max(counted, len(found)), found
 
     def latest_result(self, run_id: str) -> bytes:
         """The id of the newest entry of the results; `b"0"` if there is none."""
@@ -335,6 +340,13 @@ class Runs:
         stream = self._keys.run(run_id).results
         self._wire.call(("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", stream, after))
 
+    def _all(self, *asked: Command) -> Sequence[Reply]:
+        replies = self._wire.exchange(asked)
+        for reply in replies:
+            if isinstance(reply, StoreError):
+                raise reply
+        return replies
+
     def _casting(self, graph: Graph) -> Casting:
         known = self._castings.get(id(graph))
         if known is None:
@@ -345,6 +357,14 @@ class Runs:
 def unknown_run(run_id: str) -> UnknownRun:
     """The error about a run that is not there."""
     return UnknownRun(f"there is no run {run_id!r}: it was never submitted, or it has expired")
+
+
+def damaged_run(run_id: str) -> MalformedData:
+    """The error about a run whose record on the server can't be read."""
+    return MalformedData(
+        f"what the server knows of run {run_id!r} is damaged. Cancel the run, and submit it again "
+        f"under another id"
+    )
 
 
 def _parked(run_id: str, flat: Sequence[bytes]) -> Iterator[ParkedInfo]:

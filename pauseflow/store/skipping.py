@@ -58,7 +58,7 @@ class Skipping:
         named = self._wire.call(("HGET", self._keys.run(run_id).base, "flow"))
         if named is None:
             raise unknown_run(run_id)
-        flow = named.decode()
+        flow = named.decode("utf-8", "replace")
         failed = [
             (name, chunk)
             for name, chunk in self._runs.parked_fields(run_id)

@@ -223,4 +223,5 @@ def _urgency(stand: Stand) -> tuple[bool, int, int]:
 def _place(field: bytes) -> tuple[str, int]:
     """The stage and ordinal that a field of the parked hash names."""
     stage, _, ordinal = field.decode("utf-8", "replace").rpartition(":")
-    return (stage, int(ordinal)) if ordinal.isdecimal() else (f"{stage}:{ordinal}", -1)
+    is_number = ordinal.isdecimal() and len(ordinal) < 20
+    return (stage, int(ordinal)) if is_number else (f"{stage}:{ordinal}", -1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 
@@ -35,6 +34,13 @@ READ_BYTES = 128 * 1024
 
 KEEP_MS = 3_600_000
 """How long a run that is done, and its results, are kept."""
+
+
+QUARANTINE_ENTRIES = 1_000
+"""Of what was set aside, the newest are kept."""
+
+DEAREST_MICROSECONDS = 1e12
+"""More than any record takes; what is told beyond it is no cost."""
 
 
 class Tuning:
@@ -154,6 +160,6 @@ def read_costs(names: Iterable[str], values: Iterable[bytes | None]) -> dict[str
             cost = float(value or b"")
         except ValueError:
             continue
-        if math.isfinite(cost) and cost > 0:
-            costs[name] = cost
+        if 0 < cost < DEAREST_MICROSECONDS:
+            costs[name] = max(cost, 0.01)
     return costs

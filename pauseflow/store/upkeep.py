@@ -8,14 +8,17 @@ from pauseflow.errors import StoreError
 from pauseflow.store import commands
 from pauseflow.store.books import RunInfo, read_run
 from pauseflow.store.held import run_field
-from pauseflow.store.keys import Keys
+from pauseflow.store.keys import Keys, readable_ids
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Wire
-from pauseflow.store.waking import waking
+from pauseflow.store.waking import TIMER, waking
 
 DUE_AT_ONCE = 1_000
 EXPIRED_AT_ONCE = 100
 SAMPLED_RUNS = 50
+
+NEVER_MS = 253_402_300_799_000
+"""The end of the year 9999, of all times."""
 
 
 class Upkeep:
@@ -41,7 +44,7 @@ class Upkeep:
     def next_timer(self) -> int | None:
         """When the next parked continuation is due, ms since the epoch; None if none is."""
         first = self._wire.call(("ZRANGE", self._keys.timers, 0, 0, "WITHSCORES"))
-        return int(float(first[1])) if first else None
+        return int(min(max(float(first[1]), 0.0), NEVER_MS)) if first else None
 
     def fire_due(self) -> int:
         """Puts back parked continuations that are due, a bounded number. Returns how many."""
@@ -51,8 +54,9 @@ class Upkeep:
         timers: list[str] = []
         foreign: list[bytes] = []
         for timer in due:
-            if timer.count(b" ") == 2 and timer.isascii():
-                timers.append(timer.decode())
+            text = timer.decode("utf-8", "replace")
+            if TIMER.fullmatch(text):
+                timers.append(text)
             else:
                 foreign.append(timer)
         wakes = list(waking(self._keys, timers, ""))
@@ -88,12 +92,12 @@ class Upkeep:
         newest = self._wire.call(("ZREVRANGE", self._keys.runs, 0, SAMPLED_RUNS - 1))
         if not newest:
             return []
-        ids = [run_id.decode() for run_id in newest]
+        ids = readable_ids(newest)
         replies = self._wire.exchange([("HGETALL", self._keys.run(each).base) for each in ids])
         found = []
         for run_id, reply in zip(ids, replies, strict=True):
             if isinstance(reply, StoreError):
-                raise reply
+                continue  # it is no run
             fields = dict(zip(reply[::2], reply[1::2], strict=True))
             if b"flow" in fields:
                 info = read_run(run_id, fields)

@@ -31,6 +31,10 @@ COMMIT_SECONDS = 0.001
 SENDS_AHEAD = 4
 """Round trips under way at once, at most."""
 
+_LOST = ("NOGROUP", "UNBLOCKED", "WRONGTYPE")
+_SPOILT = ("attempt to", "bad argument", "must be strings or integers", "WRONGTYPE")
+"""What errors of a script say that has met something else than it writes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -71,13 +75,9 @@ class Exchange:
         self._sent: deque[_Sent] = deque()
         self._low_water = 0
         self._strays: set[tuple[str, bytes]] = set()
+        self._condemned: set[tuple[str, bytes]] = set()
         self.blocking = False
         """The worker's thread waits for work in a blocking read."""
-
-    @property
-    def at_work(self) -> Entry | None:
-        """The chunk that is being run."""
-        return self._at_work
 
     @property
     def ahead(self) -> int:
@@ -232,8 +232,8 @@ class Exchange:
             self._sent.clear()
 
     def _take_in(self, reply: Reply) -> None:
-        if isinstance(reply, StoreError) and ("NOGROUP" in str(reply) or "UNBLOCKED" in str(reply)):
-            log.warning("a consumer group was lost; making it again")
+        if isinstance(reply, StoreError) and any(word in str(reply) for word in _LOST):
+            log.warning("a stream or its consumer group was lost; making it again: %s", reply)
             self.flush_sent()
             self._chunks.ensure_groups(self._wire)
             return
@@ -252,12 +252,27 @@ class Exchange:
                     self._commits.append((entry, command))
             elif isinstance(reply, ServerRefused):
                 failed = failed or reply
-            elif isinstance(reply, StoreError):
+            elif isinstance(reply, StoreError) or reply == Committed.DAMAGED:
                 log.error("commit of %s:%s: %s", entry.flow, entry.stage, reply)
+                self._condemn(entry, reply)
             elif reply == Committed.FENCED:
                 log.info("a chunk of %s:%s was taken from us", entry.flow, entry.stage)
+            else:
+                self._condemned.discard(_place(entry))
         if failed is not None:
             raise failed
+
+    def _condemn(self, entry: Entry, reply: Reply) -> None:
+        """Sets aside a chunk that can't be committed, since what its run has written is damaged."""
+        place, told = _place(entry), str(reply)
+        if place in self._condemned or not (
+            reply == Committed.DAMAGED or any(word in told for word in _SPOILT)
+        ):
+            return
+        reason = f"what its run has written down is damaged: {told}"
+        with self._lock:
+            self._condemned.add(place)
+            self._commits.append((entry, self._chunks.quarantine(entry, reason)))
 
 
 def _place(entry: Entry) -> tuple[str, bytes]:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 
-from pauseflow.errors import MalformedData, ServerFull, ServerUnreachable, StoreError
+from pauseflow.errors import MalformedData, ServerRefused, ServerUnreachable, StoreError
 from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
@@ -149,7 +149,9 @@ class Worker:
                             heartbeat.start()
                     self._turn()
                     failures = 0
-                except (ServerUnreachable, ServerFull) as error:
+                except ServerRefused:
+                    raise
+                except StoreError as error:  # gone, full, or something of ours is damaged there
                     failures = self._wait_after(error, failures)
             self._leave()
         finally:

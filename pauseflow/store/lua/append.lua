@@ -8,9 +8,10 @@
 -- RETURNS: {status, position}: status 1 taken | 0 no room now: wait for the token in room | -1 no such run
 --   | -2 the run's input is closed | -3 these records, or some of them, were taken before: go on at position
 --   | -4 records between position and these are missing | -5 the run is cancelled
+--   | -6 its books are damaged
 -- @include pipeline
 
-local state = open_run(run, run_id, 4, keyed + 0, 9, cast + 0, 1)
+local state, sound = open_run(run, run_id, 4, keyed + 0, 9, cast + 0, 1)
 local next_arg = 9 + 6 * cast
 if not state then
   return {-1, 0}
@@ -19,6 +20,9 @@ local run_fields = redis.call('HMGET', run, 'position', 'closed', 'digest')
 local taken = tonumber(run_fields[1])
 if state == 'cancelled' then
   return {-5, taken}
+end
+if not sound or not taken then
+  return {-6, 0}
 end
 local from = tonumber(position)
 if from < taken then

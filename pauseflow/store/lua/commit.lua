@@ -4,7 +4,8 @@
 -- KEYS: run results parked timers expiring room stream stages...
 --   stream: the one that the entry is in, of the lane that it came by
 --   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first; then, if there
---   are parks or dead letters: the run's waits and signals, the namespace's jobs, dead and letters
+--   are parks or dead letters: the run's waits and signals, the namespace's jobs, dead and letters, and the quarantine and
+--   its count
 -- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
 --   continuation: the envelope of the rest, for 'again'
@@ -16,17 +17,23 @@
 --   of -1 goes on at once (its text is an envelope); wait: its member of the waits, '' if it waits for no signal;
 --   then (id, time in ms, text) a dead letter, then the pieces
 -- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone, or this chunk of it
---   is done already (someone put the entry here again); the entry is dropped
+--   is done already (someone put the entry here again); the entry is dropped | -2 the run's books are damaged: nothing
+--   is done, and the entry is to be set aside
+-- @include aside
 -- @include pipeline
 -- @include parked
 
+-- Nothing is written before all that may be damaged was read: a script is not rolled back.
+-- The stages before this one come last, and matter only if something waits there.
+local state, sound = open_run(run, run_id, 8, keyed + 0, 21, cast + 0, keyed - before)
+if state and not sound then
+  return -2
+end
 -- An entry is never claimed: what is put back gets a new id. So whoever acknowledges this one is its only owner.
 if redis.call('XACK', stream, 'workers', entry) == 0 then
   return 0
 end
 redis.call('XDEL', stream, entry)
--- the stages before this one come last, and matter only if something waits there
-local state = open_run(run, run_id, 8, keyed + 0, 21, cast + 0, keyed - before)
 if not state or state == 'cancelled' then
   return -1
 end
@@ -57,18 +64,23 @@ end
 
 -- What waits for something, and what is set aside: seldom, so that other commits need not name these keys.
 local function keep_aside(rest_of_keys)
-  local waits, signals, jobs, dead, letters = unpack(KEYS, rest_of_keys)
+  local waits, signals, jobs, dead, letters, quarantined, counted = unpack(KEYS, rest_of_keys)
 
   -- Whether an answer was kept for this wait; if so, it goes on with it.
   local function answered(wait, text)
     local name = string.match(wait, '^([^\n]*)')
     local kept = first_of(signals, name)
-    if kept then
-      local _, _, _, envelope = open_parked(text)
+    while kept do
+      local answer = string.match(kept, '^[^\n]*\n%d+\n(.*)$')
       redis.call('ZREM', signals, kept)
-      redis.call('XADD', self.stream, '*', 'e', envelope, 's', string.match(kept, '^[^\n]*\n%d+\n(.*)$'))
-      self.flying = self.flying + 1
-      return true
+      if answer then
+        local _, _, _, envelope = open_parked(text)
+        redis.call('XADD', self.stream, '*', 'e', envelope, 's', answer)
+        self.flying = self.flying + 1
+        return true
+      end
+      set_aside(quarantined, counted, 1000, signals, name, 'a signal that is damaged', kept)
+      kept = first_of(signals, name)
     end
     redis.call('ZADD', waits, 0, wait)
     if string.sub(name, 1, 4) == 'job:' then

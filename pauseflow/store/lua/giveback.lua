@@ -3,6 +3,7 @@
 -- KEYS: stream
 -- ARGV: consumer entries...
 -- RETURNS: how many were put back; the others were not this worker's any more
+-- @include readable
 
 local put_back = 0
 for i = 2, #ARGV do
@@ -13,7 +14,7 @@ for i = 2, #ARGV do
     redis.call('XACK', stream, 'workers', id)
     redis.call('XDEL', stream, id)
     if entry then
-      redis.call('XADD', stream, '*', unpack(entry[2]))
+      redis.call('XADD', stream, '*', unpack(readable(entry[2])))
     end
     put_back = put_back + 1
   end

@@ -4,6 +4,7 @@
 -- ARGV: worker now count
 -- RETURNS: how many entries were put back (and maybe more are left if it is count) | -1 the worker lives
 -- @include clock
+-- @include readable
 
 local lease = redis.call('ZSCORE', leases, worker)
 if lease and tonumber(lease) > clock(now) then
@@ -22,7 +23,7 @@ for _, item in ipairs(pending) do
     if fields[1] == 'e' and head then
       fields[2] = head .. ' ' .. string.format('%d', tonumber(crashes) + 1) .. tail
     end
-    redis.call('XADD', stream, '*', unpack(fields))
+    redis.call('XADD', stream, '*', unpack(readable(fields)))
   end
 end
 if #pending < tonumber(count) then

@@ -31,8 +31,7 @@ local function push(stream, name)
     return
   end
   local stage = {}
-  open_books(stage, line)
-  if stage.waiting > 0 then
+  if open_books(stage, line) and stage.waiting > 0 then
     redis.call('XADD', lane_of(stream, fields[5]), '*', 'e', string.format('1 %s %d %d 0 0 0 0 0\n', run_id, stage.sent, stage.given))
     stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
     redis.call('HSET', run, 'b:' .. name, books_line(stage))

@@ -33,7 +33,9 @@ for i = 0, count - 1 do
       return 0
     end
     local stage = {}
-    open_books(stage, line)
+    if not open_books(stage, line) then
+      return 0
+    end
     all_books[books_field] = stage
   end
 end

@@ -6,14 +6,15 @@
 --   upto: the results entry that was read last; position: results read so far; bytes_read: as that entry counts them
 --   kept: bytes of results that are kept although they were read
 --   payload: 6 a stage of the cast (see pipeline)
--- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run
+-- RETURNS: 1 noted, and dropped what was read | 0 noted; the results have room, nothing is dropped | -1 no such run, or
+--   its books are damaged
 -- @include pipeline
 
-local state = open_run(run, run_id, 3, keyed + 0, 9, cast + 0, 1)
-if not state then
+local state, sound = open_run(run, run_id, 3, keyed + 0, 9, cast + 0, 1)
+if not state or not sound then
   return -1
 end
-local read = tonumber(redis.call('HGET', run, 'results_read') or '0')
+local read = tonumber(redis.call('HGET', run, 'results_read') or '0') or 0
 if tonumber(position) > read then
   redis.call('HSET', run, 'results_read', position)
 end

@@ -1,11 +1,14 @@
 -- Puts parked continuations back into their stages' streams.
 --
--- KEYS: timers places...
+-- What is damaged is set aside, and its run halts: it can't go on any more.
+--
+-- KEYS: timers quarantined counted places...
 --   places: run, parked, waits and stream of each stage of a run that has some
--- ARGV: reason items...
---   reason: only wake what is parked for this reason ('' any)
+-- ARGV: reason limit items...
+--   reason: only wake what is parked for this reason ('' any); limit: how much the quarantine keeps
 --   items: of each place how many it has, then for each its name among the timers and in the parked hash
 -- RETURNS: how many were woken; the others were not parked (any more), or for another reason, or are damaged
+-- @include aside
 -- @include books
 -- @include parked
 -- @include lane
@@ -15,9 +18,11 @@ local woken = 0
 -- Wakes what is parked at one stage of a run. Returns how many kept their place in the window, how many did not, and
 -- whether one had failed.
 local function put_back(names, fields, run, parked, waits, stream)
-  local texts = redis.call('HMGET', parked, unpack(fields))
+  -- an error's text is in no number: then nothing is parked here
+  local texts = redis.pcall('HMGET', parked, unpack(fields))
   local gone, over, placed, moved, failed = {}, {}, 0, 0, false
-  for i, text in ipairs(texts) do
+  for i = 1, #fields do
+    local text = texts[i]
     local why, since, note, envelope
     if text then
       why, since, note, envelope = open_parked(text)
@@ -25,10 +30,16 @@ local function put_back(names, fields, run, parked, waits, stream)
     if not why then
       -- not there or damaged: no timer comes back to it
       over[#over + 1] = names[i]
+      if text then
+        gone[#gone + 1] = fields[i]
+        set_aside(quarantined, counted, limit, parked, fields[i], 'what was parked is damaged', text)
+        redis.call('HSET', run, 'state', 'halted', 'error', 'what was parked as ' .. fields[i]
+          .. ' is damaged, and was set aside')
+      end
     elseif reason == '' or reason == why then
       if why == 'signal' then
         redis.call('XADD', stream, '*', 'e', envelope, 's', 'timeout ' .. note .. '\n')
-        redis.call('ZREM', waits, wait_member(note, since, fields[i]))
+        redis.pcall('ZREM', waits, wait_member(note, since, fields[i]))
       else
         redis.call('XADD', stream, '*', 'e', envelope)
       end
@@ -50,7 +61,7 @@ local function put_back(names, fields, run, parked, waits, stream)
   return placed, moved, failed
 end
 
-local at, key = 2, 2
+local at, key = 3, 4
 while KEYS[key] do
   local count = ARGV[at] + 0
   local names, fields = {}, {}
@@ -58,15 +69,13 @@ while KEYS[key] do
     names[i], fields[i] = ARGV[at + i * 2 - 1], ARGV[at + i * 2]
   end
   local run, books_field = KEYS[key], 'b:' .. string.match(fields[1], '^(.*):')
-  local known = redis.call('HMGET', run, books_field, 'state', 'priority')
-  local line, state = known[1], known[2]
-  if line and state ~= 'cancelled' then
+  local known = redis.pcall('HMGET', run, books_field, 'state', 'priority')
+  local line, state, stage = known[1], known[2], {}
+  if line and state ~= 'cancelled' and open_books(stage, line) then
     local stream = lane_of(KEYS[key + 3], known[3])
     local placed, moved, failed = put_back(names, fields, run, KEYS[key + 1], KEYS[key + 2], stream)
     woken = woken + placed + moved
     if moved > 0 then
-      local stage = {}
-      open_books(stage, line)
       stage.parked = stage.parked - moved
       stage.flying = stage.flying + moved
       redis.call('HSET', run, books_field, books_line(stage))

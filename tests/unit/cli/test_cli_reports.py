@@ -143,3 +143,22 @@ def test_show_tells_the_last_line_of_an_error_and_obeys_no_escapes(client, call)
     said = call("show", "r1").stdout
     assert said.splitlines()[-1].endswith("after flowctl retry  ValueError: \\x1b[2Jgone")
     assert "Traceback" not in said
+
+
+def test_quarantine_lists_what_was_set_aside_and_counts_it(client, call):
+    result = call("quarantine")
+    assert (result.stdout, result.stderr) == ("", "Set aside so far: 0.\n")
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    stream = "pauseflow:{x:0}:stream:f:s"
+    client.aside = [SetAsideInfo(stream, "7-0", since, "no\nchunk", b"\xff\x1b[2J" + b"x" * 90)] * 3
+    result = call("quarantine", "--limit", "1")
+    heading, line = result.stdout.splitlines()
+    assert heading.split() == "AGE FOUND IN REASON IT BEGINS WITH".split()
+    assert "stream:f:s 7-0" in line
+    assert "\\xff\\x1b[2Jxxx" in line
+    assert "\x1b" not in line
+    assert result.stderr == "Set aside so far: 3.\n"
+    told = json.loads(call("quarantine", "--json").stdout)
+    assert told["total"] == 3
+    assert told["entries"][0]["stream"] == stream
+    assert bytes.fromhex(told["entries"][0]["body"]).startswith(b"\xff\x1b[2J")

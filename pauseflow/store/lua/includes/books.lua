@@ -14,13 +14,18 @@
 local BACKLOG_BOOKS = '^(%d+) (%d+) (%d+)'
 local BOOKS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
+-- Reads a line into a stage. Returns false if it is damaged: then the stage is as it was.
 -- Adding 0 makes a number of a string of digits, at less cost than tonumber.
 local function open_books(stage, line)
   local a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p = string.match(line, BOOKS)
+  if not p then
+    return false
+  end
   stage.waiting, stage.waiting_items, stage.waiting_bytes, stage.stalled = a + 0, b + 0, c + 0, d + 0
   stage.given, stage.sent, stage.cursor, stage.flying = e + 0, f + 0, g + 0, h + 0
   stage.held, stage.held_items, stage.held_bytes = i + 0, j + 0, k + 0
   stage.parked, stage.ended, stage.done, stage.emitted, stage.busy = l + 0, m + 0, n + 0, o + 0, p + 0
+  return true
 end
 
 -- Most counters are zero most of the time, and writing a number is the dearest thing here.

@@ -2,7 +2,7 @@
 --
 -- The lane's name begins with the stream's, so it has the same hash tag.
 local function lane_of(stream, priority)
-  if priority and priority ~= '' then
+  if priority == 'high' or priority == 'low' then
     return stream .. ':' .. priority
   end
   return stream

@@ -44,12 +44,33 @@ local function new_stage(k, a)
   }
 end
 
+-- Sends an entry to a stage's stream. Returns whether it is sent: not if something else has the stream's name, which a
+-- worker of the stage will move away. Any other error is the script's, and comes before its first write.
+local function send(stage, ...)
+  local sent = redis.pcall('XADD', stage.stream, '*', ...)
+  if type(sent) == 'table' and sent.err then
+    if string.find(sent.err, 'WRONGTYPE', 1, true) then
+      return false
+    end
+    error(sent.err, 0)
+  end
+  return true
+end
+
+-- What waits at a stage can't be read: a worker will set it aside, and the run halts, for it has lost something.
+local function spoilt(stage, text)
+  send(stage, 'e', text)
+  redis.call('HSET', flow.key, 'state', flow.paused and 'paused' or 'halted',
+    'error', 'what waits at stage ' .. string.sub(stage.field, 3) .. ' is damaged, and was set aside')
+  redis.pcall('XADD', results, '*', 'halt', '1')
+end
+
 -- Reads the run's fields and the books of the cast in one call, and makes the cast.
 --
 -- keys: stream, backlog, reorder of each of the first `keyed` stages, from KEYS[first_key] on.
 -- args: books field, window, limit, target, ordered, outlets ('2,0') of each stage, from ARGV[first_arg] on.
 -- Of the keyed stages after the first `whole`, those with nothing to dispatch are left out of the cast.
--- Returns the run's state, false if there is no run.
+-- Returns the run's state, false if there is no run; and whether its books can be read.
 local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whole)
   local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder', 'priority'}
   for i = 1, size do
@@ -57,10 +78,9 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
   end
   local values = redis.call('HMGET', run_key, unpack(names))
   flow.key, flow.id = run_key, run_id
-  flow.leaves = (values[2] or 0) + 0
-  flow.results = (values[3] or 0) + 0
-  flow.result_bytes = (values[4] or 0) + 0
-  flow.result_freed = (values[5] or 0) + 0
+  local a, b, c, d = tonumber(values[2] or 0), tonumber(values[3] or 0), tonumber(values[4] or 0), tonumber(values[5] or 0)
+  local sound = a and b and c and d
+  flow.leaves, flow.results, flow.result_bytes, flow.result_freed = a or 0, b or 0, c or 0, d or 0
   flow.feeder = values[6] == '1'
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
   -- nothing is dispatched in a run that is over, either
@@ -73,12 +93,13 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
       local _, items, bytes
       if line then
         _, items, bytes = string.match(line, BACKLOG_BOOKS)
+        sound = sound and bytes
       end
       cast[i] = {limit = ARGV[a + 2] + 0, waiting_items = (items or 0) + 0, waiting_bytes = (bytes or 0) + 0}
     elseif i <= whole or (line and string.sub(line, 1, 2) ~= '0 ') then
       local stage = new_stage(first_key + (i - 1) * 3, a)
       if line then
-        open_books(stage, line)
+        sound = open_books(stage, line) and sound
         stage.stored = stage.waiting
       end
       cast[i] = stage
@@ -86,7 +107,7 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
       cast[i] = false
     end
   end
-  return values[1]
+  return values[1], sound
 end
 
 local function has_room(stage, at_cursor)
@@ -176,6 +197,11 @@ local function take_chunk(stage)
       break
     end
     local count, marked, last, _, at = string.match(piece, PIECE)
+    if not count then
+      spoilt(stage, piece)
+      stage.waiting = stage.waiting - 1
+      break
+    end
     count = count + 0
     if first and (items + count > stage.target or bytes + #piece > CHUNK_BYTES) and count > 0 then
       stage.front = piece
@@ -205,6 +231,19 @@ local function in_flight(stage)
   return stage.flying
 end
 
+-- Puts back what could not be sent.
+local function untake(stage, pieces, count, marks, ended)
+  if stage.front then
+    redis.call('LPUSH', stage.backlog, stage.front)
+    stage.stored = stage.stored + 1
+  end
+  local _, _, _, _, at = string.match(pieces, PIECE)
+  stage.front = string.format('%d %d %s 0\n', count, marks, ended) .. string.sub(pieces, at)
+  stage.waiting = stage.waiting + 1
+  stage.waiting_items = stage.waiting_items + count
+  stage.waiting_bytes = stage.waiting_bytes + #stage.front
+end
+
 -- Moves what the window and the room downstream allow from the backlog into the stage's stream.
 local function dispatch(stage)
   while stage.waiting > 0 and not flow.paused and has_room(stage, stage.stalled > 0) do
@@ -214,7 +253,10 @@ local function dispatch(stage)
       end
       local piece = take(stage)
       if piece and string.sub(piece, 1, 1) == '!' then
-        redis.call('XADD', stage.stream, '*', 'e', string.sub(piece, 2))
+        if not send(stage, 'e', string.sub(piece, 2)) then
+          stage.front = piece
+          break
+        end
         stage.waiting, stage.stalled = stage.waiting - 1, stage.stalled - 1
         stage.flying = stage.flying + 1
       else
@@ -227,7 +269,10 @@ local function dispatch(stage)
       local pieces, count, marks, ended = take_chunk(stage)
       local header = string.format(
         '1 %s %d %d 0 %d %d %s 0\n', flow.id, stage.sent, stage.given, count, marks, ended)
-      redis.call('XADD', stage.stream, '*', 'e', header, 'p', pieces)
+      if not send(stage, 'e', header, 'p', pieces) then
+        untake(stage, pieces, count, marks, ended)
+        break
+      end
       stage.sent, stage.flying = stage.sent + 1, stage.flying + 1
       stage.given = stage.given + count
     end
@@ -276,7 +321,7 @@ local function hold(stage, seq, first, last, finished)
   local state = redis.call('HGET', stage.reorder, seq)
   local kept = 0
   if state then
-    kept = tonumber(string.match(state, '^(%d+)'))
+    kept = tonumber(string.match(state, '^(%d+)')) or 0
   else
     stage.held = stage.held + 1
   end
@@ -298,11 +343,20 @@ local function drain(stage)
     if not state then
       return
     end
-    local kept, finished = string.match(state, '^(%d+) (%d)')
-    for i = 1, tonumber(kept) do
+    local kept, finished = string.match(state, '^(%d+) (%d)$')
+    if not kept then
+      spoilt(stage, state)
+    end
+    for i = 1, tonumber(kept or 0) do
       local piece = redis.call('HGET', stage.reorder, seq .. ':' .. i)
+      local count, _, _, outlet = string.match(piece or '', PIECE)
       redis.call('HDEL', stage.reorder, seq .. ':' .. i)
-      stage.held_items = stage.held_items - tonumber(string.match(piece, '^(%d+)'))
+      if not count or outlet ~= '0' and not stage.outlets[outlet + 0] then
+        -- whatever the count says, no more than is there is looked at
+        spoilt(stage, piece or 'nothing')
+        break
+      end
+      stage.held_items = stage.held_items - count
       stage.held_bytes = stage.held_bytes - #piece
       emit(stage, piece)
     end

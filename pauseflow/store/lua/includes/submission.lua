@@ -14,7 +14,7 @@ local function make_run(first_key, first_arg)
     elseif there[2] ~= digest then
       status = -2
     end
-    return {status, tonumber(there[3]), there[4]}
+    return {status, tonumber(there[3]) or 0, there[4]}
   end
 
   flow.priority = priority
