@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,8 +94,7 @@ class Fleet:
     def leave(self, wire: Wire, worker: str, stages: list[str]) -> None:
         """Gives a worker's lease up: it has given back or committed all that it had."""
         wire.call(self._lease(worker, 0, ""))
-        for stage in stages:
-            self._reclaim_all(wire, worker, stage)
+        self._reclaim_all(wire, worker, stages)
 
     def _lease(self, worker: str, length: int, about: str) -> tuple[object, ...]:
         return commands.lease(
@@ -133,13 +132,12 @@ class Fleet:
 
     def reclaim(self, wire: Wire, worker: str) -> int:
         """Puts a dead worker's work back. Returns how many chunks; 0 if it lives after all."""
-        moved = 0
-        for stage in self._about(wire, worker.encode()).get("stages", ()):
-            put_back = self._reclaim_all(wire, worker, stage)
-            if put_back < 0:
-                return moved
-            moved += put_back
-        wire.exchange([("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)])
+        stages = self._about(wire, worker.encode()).get("stages", [])
+        moved, over = self._reclaim_all(wire, worker, stages)
+        if over:
+            wire.exchange(
+                [("ZREM", self._keys.leases, worker), ("HDEL", self._keys.workers, worker)]
+            )
         return moved
 
     def return_strays(
@@ -199,12 +197,17 @@ class Fleet:
 
     def reclaim_orphan(self, wire: Wire, stage: str, worker: str) -> int:
         """Puts back what a consumer without a lease had of one stage."""
-        return max(self._reclaim_all(wire, worker, stage), 0)
+        return self._reclaim_all(wire, worker, [stage])[0]
 
-    def _reclaim_all(self, wire: Wire, worker: str, stage: str) -> int:
+    def _reclaim_all(self, wire: Wire, worker: str, stages: Sequence[str]) -> tuple[int, bool]:
+        """All stages share a round trip: an app may have a hundred, and the server be far away.
+
+        Returns:
+            How many chunks were put back, and whether that is all; it is not if the worker lives.
+        """
         moved = 0
-        while True:
-            put_back: Reply = wire.exchange(
+        while stages:
+            replies = wire.exchange(
                 [
                     commands.reclaim(
                         self._keys.leases,
@@ -213,18 +216,19 @@ class Fleet:
                         self.now_ms,
                         RECLAIM_ENTRIES,
                     )
+                    for stage in stages
                 ]
-            )[0]
-            if isinstance(put_back, StoreError):
-                told = str(put_back).lower()
-                if any(word in told for word in ("nogroup", "no such key", "wrongtype")):
-                    return moved
-                raise put_back
-            if put_back < 0:
-                return -1
-            moved += int(put_back)
-            if put_back < RECLAIM_ENTRIES:
-                return moved
+            )
+            full = []
+            for stage, reply in zip(stages, replies, strict=True):
+                put_back = _reclaimed(reply)
+                if put_back < 0:
+                    return moved, False
+                moved += put_back
+                if put_back == RECLAIM_ENTRIES:
+                    full.append(stage)
+            stages = full
+        return moved, True
 
     def _stream(self, stage: str) -> str:
         flow, _, name = stage.partition(":")
@@ -238,6 +242,15 @@ class Fleet:
             return self.now_ms
         seconds, micros = wire.call(("TIME",))
         return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _reclaimed(reply: Reply) -> int:
+    """What the script says; nothing is put back of a stream or group that is gone."""
+    if not isinstance(reply, StoreError):
+        return int(reply)
+    if "NOGROUP" in str(reply) or "no such key" in str(reply).lower():
+        return 0
+    raise reply
 
 
 def _parse(about: bytes | None) -> dict[str, Any]:

@@ -50,6 +50,18 @@ def test_the_work_of_a_worker_whose_lease_has_ended_goes_to_others(server, dead,
     assert sorted(value for entry in entries for value in dead.values(entry)) == [0, 1, 2]
 
 
+def test_however_many_stages_a_dead_worker_had_few_round_trips_put_its_work_back(
+    dead, fleet, wire, monkeypatch
+):
+    many = [*(f"other:s{number}" for number in range(200)), *STAGES]
+    fleet.renew(wire, "dead", "the dead", many)
+    fleet.now_ms += LEASE_MS
+    send, sent = wire.send, []
+    monkeypatch.setattr(wire, "send", lambda commands: (sent.append(commands), send(commands)))
+    assert fleet.reclaim(wire, "dead") == 3
+    assert len(sent) < 6
+
+
 def test_the_dead_worker_is_fenced_and_changes_nothing(dead, fleet, wire):
     fleet.now_ms += LEASE_MS
     fleet.reclaim(wire, "dead")
