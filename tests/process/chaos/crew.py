@@ -72,13 +72,14 @@ class Crew:
                 del self._frozen[name]
                 self.processes[name].send_signal(signal.SIGCONT)
 
-    def able(self, name: str) -> bool:
-        """Whether a process runs and is not frozen."""
-        return self.processes[name].poll() is None and name not in self._frozen
+    def at_work(self, name: str) -> bool:
+        """Whether a process runs, is not frozen, and talks to the server."""
+        runs = self.processes[name].poll() is None and name not in self._frozen
+        return runs and self.proxy.healthy(name)
 
     def coordinated(self) -> bool:
-        """Whether a coordinator lives and talks to the server."""
-        return any(self.able(name) and self.proxy.healthy(name) for name in COORDINATORS)
+        """Whether a coordinator is at work."""
+        return any(map(self.at_work, COORDINATORS))
 
     def kill(self, name: str) -> int:
         """SIGKILL. Returns the process id that was."""
@@ -148,7 +149,9 @@ class Crew:
                 **os.environ,
                 "REDIS_URL": self.url_through_the_proxy(name),
                 "CHAOS_LOG": str(self.log),
-                "PYTHONPATH": str(HERE.parent),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH")))
+                ),
             },
             stdout=self._output,
             stderr=self._output,

@@ -12,6 +12,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from chaos.crew import COORDINATORS, ROLLOUT, WORKERS, Crew  # noqa: E402 - foun
 from chaos.feeder import Feeder  # noqa: E402
 from chaos.figures import Figures  # noqa: E402
 from chaos.leftovers import check_leftovers  # noqa: E402
-from chaos.load import FLOWS, PATIENCE_SECONDS, Load  # noqa: E402
+from chaos.load import FLOWS, Load  # noqa: E402
 from chaos.recovery import Recovery  # noqa: E402
 
 from pauseflow.store.keys import Keys  # noqa: E402
@@ -32,6 +34,9 @@ from support.waiting import wait_until  # noqa: E402
 
 FREEZE_SECONDS = 3.5
 """A second longer than a lease."""
+
+KINDS = Counter(kill=12, freeze=2, stop=3, delay=2, swallow=2, cut=4)
+"""How often each kind of blow comes among so many."""
 
 SLOWEST_RECOVERY = 5.0
 MEDIAN_RECOVERY = 3.0
@@ -68,21 +73,20 @@ class Blow:
     pause: float
 
 
-def draw(chance: random.Random) -> Blow:
-    """The next blow; always as many draws, so that it depends on nothing but the seed."""
-    kind = chance.choices(
-        ["kill", "freeze", "stop", "delay", "swallow", "cut"], [12, 2, 4, 2, 1, 4]
-    )[0]
-    target = chance.choices([*WORKERS, *COORDINATORS], [4, 4, 4, 2, 2])[0]
-    user = chance.choice(["client", "feeder", "", "", ""])
-    return Blow(
-        kind=kind,
-        target=user if user and kind in ("delay", "cut") else target,
-        which=chance.randrange(4),
-        seconds=chance.uniform(0.05, 0.4),
-        what=chance.choice(["commands", "replies", "both"]),
-        pause=chance.uniform(0.1, 0.6),
-    )
+def blows(chance: random.Random) -> Iterator[Blow]:
+    """One after the other, without an end; every kind comes soon. The seed alone decides."""
+    while True:
+        for kind in chance.sample(list(KINDS), KINDS.total(), counts=KINDS.values()):
+            target = chance.choices([*WORKERS, *COORDINATORS], [4, 4, 4, 2, 2])[0]
+            user = chance.choice(["client", "feeder", "", "", ""])
+            yield Blow(
+                kind=kind,
+                target=user if user and kind in ("delay", "cut") else target,
+                which=chance.randrange(4),
+                seconds=chance.uniform(0.05, 0.4),
+                what=chance.choice(["commands", "replies", "both"]),
+                pause=chance.uniform(0.1, 0.6),
+            )
 
 
 class Chaos:
@@ -94,8 +98,8 @@ class Chaos:
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._seed = seed
-        self._chance = random.Random(f"{seed} blows")
+        self._chance = random.Random(f"{seed} restarts")
+        self._blows = blows(random.Random(f"{seed} blows"))
         self.figures = Figures()
         self.crew = Crew(folder)
         self._wire = Server.at(self.crew.url).wire()
@@ -119,7 +123,7 @@ class Chaos:
             self._load.top_up()
             self._load.attend()
             self.crew.revive()
-            blow = draw(self._chance)
+            blow = next(self._blows)
             self._strike(blow)
             self._load.hold()
             if self.figures.restarts < min(restarts, self.figures.kills // every):
@@ -152,7 +156,7 @@ class Chaos:
 
     def _strike(self, blow: Blow) -> None:
         crew, figures = self.crew, self.figures
-        if blow.target in crew.processes and not crew.able(blow.target):
+        if blow.target in crew.processes and not crew.at_work(blow.target):
             return
         match blow.kind:
             case "kill":
@@ -195,7 +199,7 @@ class Chaos:
             self._load.attend()
             self.crew.revive()
             self._linger(0.05)
-        self._feeder.finish(seconds=PATIENCE_SECONDS)
+        self._feeder.finish(seconds=120)
         self.figures.runs += self._feeder.runs
         self.figures.records += self._feeder.records
 

@@ -27,7 +27,7 @@ def laps(n: int) -> Iterator[int | PauseFlow]:
 
 
 def same(number: int) -> int:
-    time.sleep(0.003)
+    time.sleep(0.0005)
     return number
 
 

@@ -84,7 +84,7 @@ async def ticks(n: int) -> AsyncIterator[int | PauseFlow]:
 
 
 def negate(number: int) -> int:
-    time.sleep(0.002)
+    time.sleep(0.0004)
     if number % 100 == 0:
         note(f"negate {number}")
     return -number
@@ -121,7 +121,7 @@ def members(family: tuple[str, int]) -> Iterator[tuple[str, int, int] | PauseFlo
 
 
 def tell(member: tuple[str, int, int]) -> tuple[str, int, int]:
-    time.sleep(0.002)
+    time.sleep(0.0004)
     note(f"member {member[0]} {member[1]} {member[2]}")
     return member
 
@@ -174,7 +174,7 @@ def instead(_: Exception, number: int) -> int:
 
 
 def picky(number: int) -> int:
-    time.sleep(0.005)
+    time.sleep(0.001)
     if number % 17 == 4:
         raise LookupError("not this one")
     return number
@@ -228,7 +228,7 @@ def brittle(number: int) -> int:
     """Halts its run until somebody has mended the cause."""
     if number == 30 and not Path(f"{LOG}.{current().run_id}").exists():
         raise RuntimeError("out of paper")
-    time.sleep(0.01)
+    time.sleep(0.002)
     return number
 
 

@@ -30,7 +30,10 @@ SIZES = BUSY | WAITING
 AT_ONCE = 5
 """Runs of either kind."""
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
+"""How long nothing may happen in a run. Kills that come one after the other make runs slow: what
+waits in order for a dead worker's chunk waits for its lease."""
+
 CANCELLED_SHARE = 0.08
 
 
@@ -41,6 +44,8 @@ class Run:
     Attributes:
         doomed: seconds after which it is cancelled; None if it is not.
         since: when it was submitted, `time.monotonic`.
+        moved: when something was last seen to happen in it.
+        seen: what was seen then.
     """
 
     id: str
@@ -49,6 +54,19 @@ class Run:
     priority: str
     doomed: float | None
     since: float = field(default_factory=time.monotonic)
+    moved: float = field(default_factory=time.monotonic)
+    seen: object = None
+
+    def moves(self, seen: object) -> bool:
+        """Whether something has happened in it lately.
+
+        Args:
+            seen: what would be another then.
+        """
+        now = time.monotonic()
+        if seen != self.seen:
+            self.seen, self.moved = seen, now
+        return now - self.moved < PATIENCE_SECONDS
 
 
 class Load:
@@ -151,7 +169,7 @@ class Load:
         for run in self._over.values():
             with contextlib.suppress(UnknownRun):
                 if run.id not in self.open and not self._direct.run(run.id).state.over:
-                    run.since = time.monotonic()
+                    run.moved = time.monotonic()
                     self.open[run.id] = run
         return bool(self.open)
 
@@ -181,7 +199,8 @@ class Load:
         return True
 
     def _attend(self, run: Run, info: RunInfo) -> None:
-        if time.monotonic() - run.since > PATIENCE_SECONDS:
+        books = [(stage.done, stage.emitted, stage.cursor) for stage in info.stages]
+        if not run.moves((books, info.state)):
             raise AssertionError(f"run {run.id} stands still: {info}")
         if info.state.over:
             self._end(run, info)
