@@ -214,10 +214,11 @@ class Chaos:
     def _check_recoveries(self) -> None:
         figures = self.figures
         wait_until(lambda: not self._recovery.awaited, "all work of the dead is back")
-        if max(figures.recoveries, default=0) > SLOWEST_RECOVERY or figures.median > (
-            MEDIAN_RECOVERY
-        ):
-            raise AssertionError(f"it took too long until killed workers' work was back: {figures}")
+        slowest = max(figures.at_least, default=0)  # this process may be kept waiting, too
+        if slowest > SLOWEST_RECOVERY or figures.median > MEDIAN_RECOVERY:
+            raise AssertionError(
+                f"after {slowest:.2f} s a killed worker's chunks were not back: {figures}"
+            )
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ class Figures:
     Attributes:
         recoveries: seconds from a worker's death until nothing was left in its hands, where a
             coordinator lived all the time.
+        at_least: for each of them, after how many seconds something was last seen there.
         alone: the same, where for some of the time none did.
         crashed: records that were set aside since their workers were killed three times.
     """
@@ -35,6 +36,7 @@ class Figures:
     crashed: int = 0
     foreign: set[str] = field(default_factory=set)
     recoveries: list[float] = field(default_factory=list)
+    at_least: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
 
     @property

@@ -20,11 +20,13 @@ class Death:
     Attributes:
         streams: where its work was pending.
         since: when it was killed, `time.monotonic`.
+        seen: when it was last seen there.
         alone: no coordinator lived for some of the time.
     """
 
     streams: list[str]
     since: float
+    seen: float
     alone: bool = False
 
 
@@ -48,7 +50,8 @@ class Recovery:
     def killed(self, pid: int) -> None:
         """A worker was killed just now."""
         if streams := self._pending(pid, self._streams):
-            self._deaths[pid] = Death(streams, time.monotonic())
+            now = time.monotonic()
+            self._deaths[pid] = Death(streams, now, now)
 
     def forget(self) -> None:
         """The server was restarted: what was in whose hands is another question."""
@@ -67,10 +70,16 @@ class Recovery:
         for pid, death in list(self._deaths.items()):
             death.alone |= not coordinated
             death.streams = self._pending(pid, death.streams)
-            if not death.streams:
-                del self._deaths[pid]
-                times = self._figures.alone if death.alone else self._figures.recoveries
-                times.append(time.monotonic() - death.since)
+            now = time.monotonic()
+            if death.streams:
+                death.seen = now
+                continue
+            del self._deaths[pid]
+            if death.alone:
+                self._figures.alone.append(now - death.since)
+            else:
+                self._figures.recoveries.append(now - death.since)
+                self._figures.at_least.append(death.seen - death.since)
 
     def _pending(self, pid: int, streams: Sequence[str]) -> list[str]:
         """Those of the streams in which something is in the hands of this process."""
