@@ -56,7 +56,7 @@ bench: $(VENV)/.dev ## Measure (bench/*.py, one after the other)
 	@for script in bench/*.py; do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit; done
 
-chaos: $(VENV)/.dev ## Kill, freeze and restart everything, 200 times (CHAOS=--seed=7 to repeat one)
+chaos: $(VENV)/.dev ## Kill, freeze, cut off and restart everything, 200 times (CHAOS=--seed=7 to repeat one)
 	@$(BIN)/python tests/process/chaos/driver.py $(CHAOS)
 
 clean: ## Remove what these targets made
