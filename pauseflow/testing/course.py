@@ -53,6 +53,8 @@ class Course:
         Raises:
             UnknownRun: there is none of this id.
         """
+        if run_id not in self._infos:
+            self._collect()  # somebody has started it by the client
         try:
             return self._infos[run_id]
         except KeyError:

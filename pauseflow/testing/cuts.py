@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pauseflow.errors import ServerUnreachable
-from pauseflow.store.scripts import Command, assemble
+from pauseflow.store import commands as _commands  # noqa: F401 # it registers the scripts
+from pauseflow.store.scripts import SOURCES, Command, assemble
 from pauseflow.store.server import Reply, Server, Wire
 
 # What EVALSHA calls the script that commits.
 _COMMIT = hashlib.sha1(assemble("commit")[0].encode(), usedforsecurity=False).hexdigest()
+if _COMMIT not in SOURCES:  # without cuts everything would seem to be resumable
+    raise ImportError("pauseflow was changed while this process runs: start it again")
 
 
 class Cut(ServerUnreachable):

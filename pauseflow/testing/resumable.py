@@ -192,7 +192,8 @@ class _Judge:
         if found is None:
             return
         trial, difference = found
-        narrowed = self._narrowed(trial, variant)
+        spoilt = self._run(_Variant("")) is not None
+        narrowed = None if spoilt else self._narrowed(trial, variant)
         if narrowed is not None:
             trial, difference = narrowed
         head = (
@@ -203,8 +204,11 @@ class _Judge:
         if parting is not None and trial.sizes.target("", "") == 1:
             lines.append("it parts at " + parting.told(WITHOUT, "with it"))
         if trial.steps:
-            which = "the" if len(trial.steps) == 1 else f"the last of {len(trial.steps)}"
-            lines.append(f"{which} step: {trial.steps[-1]}")
+            count = len(trial.steps)
+            which = "the step" if count == 1 else f"the last of {count} steps"
+            lines.append(f"{which}: {trial.steps[-1]}")
+        if spoilt:
+            lines.append("by now it does not give the same without any interruption either")
         repeat = f"seed={variant.seed or self._seed}" + ", exhaustive=True" * variant.exhaustive
         lines.append(f"repeat it with: assert_resumable({self._flow.name}, ..., {repeat})")
         raise NotResumed("\n".join(lines) + self._hint())

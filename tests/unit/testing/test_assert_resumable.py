@@ -132,7 +132,8 @@ COUNTED = []
 
 
 @pytest.fixture(autouse=True)
-def nothing_yet():
+def nothing_yet(monkeypatch):
+    monkeypatch.setattr("pauseflow.testing.resumable.NARROWING_SECONDS", 60)
     SEEN.clear()
     POSITIONS.clear()
     COUNTED.clear()
@@ -279,6 +280,40 @@ def test_it_is_bounded_in_time():
     began = time.perf_counter()
     assert_resumable(flow_of(("branch", numbers), ("map", double)), 40, seconds=0.1)
     assert time.perf_counter() - began < 30
+
+
+def test_of_many_steps_one_is_told_if_there_is_no_time_to_find_it(monkeypatch):
+    monkeypatch.setattr("pauseflow.testing.resumable.NARROWING_SECONDS", 0)
+    message = failure(numbered(3), 3)
+    assert "the last of 10 steps: the worker was thrown away when it committed" in message
+    assert "results: [(0, 0), (2, 1), (4, 2)], rather than [(0, 0), (1, 1), (2, 2)]" in message
+
+
+def fails_the_second_time(number):
+    COUNTED.append(number)
+    if COUNTED.count(number) > 3:
+        raise ValueError("seen")
+    return number
+
+
+def test_a_run_that_halts_only_with_interruptions_is_found():
+    message = failure(flow_of(("map", fails_the_second_time)), 1, afresh=False)
+    assert "stage 'fails_the_second_time' failed on record" in message
+    assert "ValueError: seen" in message
+
+
+def sometimes_dead(number):
+    COUNTED.append(number)
+    if COUNTED.count(number) > 4:
+        raise ValueError("seen")
+    return number
+
+
+def test_other_dead_letters_are_found():
+    flow = flow_of(("branch", numbers), ("map", sometimes_dead, {"on_error": "dead"}))
+    message = failure(flow, 2, afresh=False)
+    assert "dead letters: [('sometimes_dead'," in message
+    assert "by now it does not give the same without any interruption either" in message
 
 
 def test_the_seed_repeats_a_failure():

@@ -15,6 +15,7 @@ from pauseflow import (
     JobFailed,
     PauseFlow,
     Rate,
+    RunCancelled,
     SignalRefused,
     SignalTimeout,
     StageFailed,
@@ -42,6 +43,10 @@ def double(number):
 def approve(order):
     answer = yield PauseFlow(until="approval", timeout=timedelta(days=2))
     yield (order, answer)
+
+
+def forever(_):
+    yield PauseFlow(until="approval")
 
 
 def approve_or_not(order):
@@ -361,6 +366,29 @@ def test_a_run_that_somebody_paused_says_so(flow_engine):
         flow_engine.finish()
 
 
+def test_a_run_that_was_cancelled_says_so(flow_engine):
+    run = flow_engine.submit(APPROVALS, 1)
+    flow_engine.client.cancel(run)
+    with pytest.raises(RunCancelled, match="run 'orders-1' was cancelled"):
+        flow_engine.finish(run)
+
+
+def test_a_run_whose_input_is_open_says_so(flow_engine):
+    flow = flow_of(("map", double))
+    flow_engine.run(flow, 1)
+    flow_engine.client.open(flow, run_id="open").append(1)
+    with pytest.raises(Standstill, match="the input of run 'open' was not closed"):
+        flow_engine.finish("open")
+    assert flow_engine.results_of("open") == [2]
+
+
+def test_a_feed_that_waits_for_somebody_says_so(flow_engine):
+    with pytest.raises(
+        Standstill, match=r"takes no more after [0-9]+ records:\n.* waits for signal 'approval'"
+    ):
+        flow_engine.feed(flow_of(("branch", forever)), range(1_000))
+
+
 # jobs
 
 JOBS = Flow("jobs")
@@ -413,6 +441,11 @@ def test_jobs_of_other_code_end_when_the_test_says_so(flow_engine):
     with pytest.raises(Standstill, match="nothing waits for job 'j2'"):
         flow_engine.end_job("j2")
     assert flow_engine.run(flow, "j3", signals={"job:j3": 3}) == [3]
+
+    def lost(name):
+        raise JobFailed(name, "Lost", "nowhere")
+
+    assert flow_engine.run(flow, "j4", signals=lost) == ["Lost"]
 
 
 # how it runs
