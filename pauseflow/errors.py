@@ -25,7 +25,8 @@ PauseflowError
 ├── OutsideStage             current() where no stage is running
 └── StoreError
     ├── ServerUnreachable    nothing answers at the address
-    ├── ServerRefused        wrong password, missing rights, a replica, not Redis at all
+    ├── ServerRefused        wrong password, missing rights, not Redis at all
+    │   └── ServerReadOnly   a replica, perhaps one that was the primary until just now
     ├── ServerFull           maxmemory is reached; it goes on when there is room
     ├── UnknownRun
     ├── RunConflict          this run id was used for another flow or input
@@ -343,6 +344,10 @@ class ServerUnreachable(StoreError):
 
 class ServerRefused(StoreError):
     """A server answers, but not to us: password, rights, a read-only replica, not Redis at all."""
+
+
+class ServerReadOnly(ServerRefused):
+    """The server is a replica. The next use connects anew: in a failover, to the new primary."""
 
 
 class ServerFull(StoreError):

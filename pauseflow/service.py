@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pauseflow.errors import ServerRefused, StoreError
+from pauseflow.errors import ServerReadOnly, ServerRefused, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ def run_services(
 ) -> None:
     """Runs services in turn, in this thread, until `stopping` is set.
 
-    A service whose server is gone is tried again, with growing delays; the others go on.
+    A service whose server is gone, or has become a replica, is tried again, with growing delays;
+    the others go on.
 
     Args:
         services: what to run.
@@ -56,8 +57,9 @@ def run_services(
         clock: seconds, never going back.
 
     Raises:
-        ServerRefused: the server does not accept us.
+        ServerRefused: the server does not accept us; not if it has become a replica meanwhile.
     """
+    welcome = False
     plan = [_Due(service, clock()) for service in services]
     while not stopping.is_set():
         due = min(plan, key=lambda each: each.at)
@@ -66,15 +68,17 @@ def run_services(
             return
         try:
             busy = bool(due.service.run_once())
-        except ServerRefused:
-            raise
         except StoreError as error:
+            demoted = welcome and isinstance(error, ServerReadOnly)
+            if isinstance(error, ServerRefused) and not demoted:
+                raise
             # Said once, until all go on: a full server still lets some of them do their work.
             if not any(each.failures for each in plan):
                 log.warning("%s: %s; trying again", due.service.name, error)
             due.failures += 1
             due.at = clock() + min(FIRST_DELAY * 2 ** min(due.failures, 10), LONGEST_DELAY)
             continue
+        welcome = welcome or busy
         if due.failures:
             due.failures = 0
             if not any(each.failures for each in plan):

@@ -20,7 +20,14 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from pauseflow.errors import ServerFull, ServerRefused, ServerUnreachable, SettingsError, StoreError
+from pauseflow.errors import (
+    ServerFull,
+    ServerReadOnly,
+    ServerRefused,
+    ServerUnreachable,
+    SettingsError,
+    StoreError,
+)
 from pauseflow.settings import redacted
 from pauseflow.store.scripts import SOURCES, Command
 
@@ -56,7 +63,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[StoreError], str],
     (
         (ReadOnlyError,),
         "READONLY",
-        ServerRefused,
+        ServerReadOnly,
         "{at} is a read-only replica. Give the URL of the primary",
     ),
     (
@@ -165,6 +172,7 @@ class Wire:
         self._address = address
         self._sent: deque[list[Command]] = deque()
         self._early: deque[list[Reply]] = deque()
+        self._demoted = False
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply]:
         """Sends commands in one go and waits for all their replies.
@@ -204,6 +212,9 @@ class Wire:
 
     def _write(self, commands: Sequence[Command]) -> None:
         packed = b"".join([pack_command(command) for command in commands])
+        if self._demoted and not self._sent:
+            # Where the address leads by now there may be another server.
+            self.close()
         try:
             self._connection.send_packed_command([packed])
         except (RedisError, OSError) as error:
@@ -219,7 +230,9 @@ class Wire:
                 if str(error).startswith("No matching script"):
                     replies.append(_NoScript())
                 else:
-                    replies.append(in_our_words(error, self._address))
+                    told = in_our_words(error, self._address)
+                    self._demoted = self._demoted or isinstance(told, ServerReadOnly)
+                    replies.append(told)
             except (RedisError, OSError) as error:
                 raise self._lost(error) from None
         return replies
@@ -241,6 +254,7 @@ class Wire:
         """Closes the connection; a later call opens it again."""
         self._sent.clear()
         self._early.clear()
+        self._demoted = False
         self._connection.disconnect()
 
     def _lost(self, error: Exception) -> StoreError:

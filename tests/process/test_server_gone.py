@@ -276,3 +276,29 @@ def test_failing_over_to_a_replica(tmp_path: Path) -> None:
         works.ends_well("before")
         works.nothing_is_left()
         works.all_run()
+
+
+def test_a_failover_that_cuts_no_connection(tmp_path: Path) -> None:
+    with (
+        mortal(tmp_path / "first", "--repl-diskless-sync-delay", "0") as first,
+        mortal(tmp_path / "second", "--repl-diskless-sync-delay", "0") as second,
+        works_on(tmp_path, first) as works,
+    ):
+        second.call("REPLICAOF", "127.0.0.1", first.port)
+        wait_until(
+            lambda: second.info("replication").get("master_link_status") == "up", "it follows"
+        )
+        works.submit("r")
+        works.reaches("r", 200)
+        second.call("REPLICAOF", "NO", "ONE")
+        first.call("REPLICAOF", "127.0.0.1", second.port)
+        wait_until(
+            lambda: all("read-only replica" in works.plant.output(each) for each in works.workers),
+            "the workers have noticed",
+        )
+        works.server = second
+        works.switch.target = second.port
+        works.client.close()
+        works.ends_well("r")
+        works.nothing_is_left()
+        works.all_run()

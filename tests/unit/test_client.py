@@ -11,6 +11,7 @@ from pauseflow.client import Client, RunState
 from pauseflow.errors import (
     RunFailed,
     ServerFull,
+    ServerReadOnly,
     ServerRefused,
     ServerUnreachable,
     SettingsError,
@@ -72,7 +73,7 @@ def test_what_answers_but_is_not_redis_is_refused():
         (redis_errors.AuthenticationError("invalid password"), ServerRefused, "credentials"),
         (redis_errors.ResponseError("WRONGPASS no"), ServerRefused, "credentials"),
         (redis_errors.NoPermissionError("NOPERM x"), ServerRefused, "ACL"),
-        (redis_errors.ReadOnlyError("READONLY x"), ServerRefused, "read-only replica"),
+        (redis_errors.ReadOnlyError("READONLY x"), ServerReadOnly, "read-only replica"),
         (redis_errors.OutOfMemoryError("OOM command not allowed"), ServerFull, "maxmemory"),
         (redis_errors.ResponseError("x OOM command not allowed y"), ServerFull, "maxmemory"),
         (redis_errors.ResponseError("MISCONF x"), ServerFull, "disk"),

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from pauseflow import Flow, PauseFlow
-from pauseflow.errors import ServerRefused, ServerUnreachable, UnknownRun
+from pauseflow.errors import ServerReadOnly, ServerRefused, ServerUnreachable, UnknownRun
 from pauseflow.service import run_services
 from pauseflow.store.tuning import KEEP_MS
 from pauseflow_coordinator.sampler import SMOOTHING, Sampler
@@ -167,6 +167,15 @@ def test_a_server_that_refuses_ends_the_loop(stopping):
     job = Job(stopping, [ServerRefused("wrong password"), 0])
     with pytest.raises(ServerRefused):
         run_services([job], stopping, clock=stopping.clock)
+
+
+def test_a_server_that_becomes_a_replica_is_tried_again_and_one_that_was_is_refused(stopping):
+    job = Job(stopping, [1, ServerReadOnly("a replica"), 0])
+    run_services([job], stopping, clock=stopping.clock)
+    assert job.rounds == 3
+    stopping.clear()
+    with pytest.raises(ServerReadOnly):
+        run_services([Job(stopping, [0, ServerReadOnly("a replica"), 0])], stopping)
 
 
 def test_a_stop_ends_the_wait(stopping):

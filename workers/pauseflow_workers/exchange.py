@@ -13,9 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from pauseflow.errors import ServerFull, ServerRefused, StoreError
+from pauseflow.errors import ServerFull, ServerReadOnly, ServerRefused, StoreError
 from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.commands import Committed
 from pauseflow.store.scripts import Command
@@ -104,6 +105,12 @@ class Exchange:
         """Takes in the replies to all that was sent."""
         while self._sent:
             self._receive()
+
+    def drain(self) -> None:
+        """Takes in the replies to all that was sent, whatever they are."""
+        while self._sent:
+            with suppress(StoreError):
+                self._receive()
 
     def begin(self) -> Entry | None:
         """The next chunk to be run; None if none is read ahead."""
@@ -246,7 +253,7 @@ class Exchange:
     def _note(self, commits: list[tuple[Entry, Command]], replies: list[Reply]) -> None:
         failed: StoreError | None = None
         for (entry, command), reply in zip(commits, replies, strict=True):
-            if isinstance(reply, ServerFull):
+            if isinstance(reply, ServerFull | ServerReadOnly):
                 failed = reply
                 with self._lock:
                     self._commits.append((entry, command))

@@ -16,7 +16,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 
-from pauseflow.errors import MalformedData, ServerRefused, ServerUnreachable, StoreError
+from pauseflow.errors import (
+    MalformedData,
+    ServerReadOnly,
+    ServerRefused,
+    ServerUnreachable,
+    StoreError,
+)
 from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
 from pauseflow.store.chunks import Chunks, Entry
@@ -133,7 +139,7 @@ class Worker:
 
         Raises:
             ServerRefused: the server does not accept us. What was being worked on is put back when
-                the lease ends.
+                the lease ends. Not if it did accept us, and has become a replica since.
             MemoryError: a stage raised it. As above, as if the process had crashed.
         """
         heartbeat = Heartbeat(self)
@@ -149,8 +155,11 @@ class Worker:
                             heartbeat.start()
                     self._turn()
                     failures = 0
-                except ServerRefused:
-                    raise
+                except ServerRefused as error:
+                    if not (self._client_id and isinstance(error, ServerReadOnly)):
+                        raise
+                    self._exchange.drain()
+                    failures = self._wait_after(error, failures)
                 except StoreError as error:  # gone, full, or something of ours is damaged there
                     failures = self._wait_after(error, failures)
             self._leave()
@@ -201,7 +210,7 @@ class Worker:
             self._colleagues.learn([each for each in everyone if each.name != self.name])
 
     def _wait_after(self, error: StoreError, failures: int) -> int:
-        if isinstance(error, ServerUnreachable):
+        if isinstance(error, ServerUnreachable | ServerReadOnly):
             self._connected = False
         seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
         if failures in (0, len(RETRY_SECONDS)):
