@@ -27,6 +27,10 @@ from pauseflow_coordinator.sampler import Sampler
 from pauseflow_coordinator.scheduler import Scheduler
 from pauseflow_coordinator.timers import Timers
 
+REPLY_SECONDS = 3.0
+"""A connection that is half-open must not keep the only coordinator from a dead worker's work for
+longer than the worker's lease. Whatever is asked twice then does no harm."""
+
 
 @click.command()
 @common_options("url", "namespace")
@@ -42,7 +46,7 @@ def coordinator(invocation: Invocation) -> None:
         signal.signal(number, lambda *_: stopping.set())
     settings = invocation.settings()
     with server_url(settings) as url:
-        wire = Server.at(url).wire()
+        wire = Server.at(url).wire(REPLY_SECONDS)
         keys = Keys(settings.namespace)
         wire.call(("PING",))
         upkeep = Upkeep(keys, wire)
