@@ -9,7 +9,7 @@ from chaos.driver import Chaos
 
 pytestmark = pytest.mark.process
 
-KILLS, RESTARTS = 10, 1
+KILLS, RESTARTS, AT_ONCE = 10, 1, 4
 
 
 def test_runs_survive_kills_a_restart_and_a_bad_network(
@@ -18,9 +18,10 @@ def test_runs_survive_kills_a_restart_and_a_bad_network(
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**9))
     print(
         f"again: CHAOS_SEED={seed} make test TESTS=tests/process/test_chaos.py, or "
-        f"make chaos CHAOS='--seed={seed} --kills={KILLS} --restarts={RESTARTS}'"
+        f"make chaos CHAOS='--seed={seed} --kills={KILLS} --restarts={RESTARTS} "
+        f"--at-once={AT_ONCE}'"
     )
-    chaos = Chaos(Path(tmp_path_factory.mktemp("c")), seed)
+    chaos = Chaos(Path(tmp_path_factory.mktemp("c")), seed, at_once=AT_ONCE)
     try:
         figures = chaos.run(kills=KILLS, restarts=RESTARTS)
     except BaseException:

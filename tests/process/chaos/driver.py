@@ -95,15 +95,16 @@ class Chaos:
     Args:
         folder: for the server's data, the log and the processes' output.
         seed: of all that is drawn by chance.
+        at_once: half of how many runs go on at any time.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, at_once: int = 5) -> None:
         self._chance = random.Random(f"{seed} restarts")
         self._blows = blows(random.Random(f"{seed} blows"))
         self.figures = Figures()
         self.crew = Crew(folder)
         self._wire = Server.at(self.crew.url).wire()
-        self._load = Load(self.crew, seed, self.figures)
+        self._load = Load(self.crew, seed, self.figures, at_once)
         self._recovery = Recovery(self.crew, self._wire, STREAMS, self.figures)
         self._feeder = Feeder(self.crew.url_through_the_proxy("feeder"), seed)
         self._rolled_at = time.monotonic()
@@ -226,10 +227,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--restarts", type=int, default=10)
+    parser.add_argument("--at-once", type=int, default=5, help="runs of either kind")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="pauseflow-chaos-") as folder:
-        chaos = Chaos(Path(folder), options.seed)
+        chaos = Chaos(Path(folder), options.seed, at_once=options.at_once)
         try:
             print(chaos.run(options.kills, options.restarts))
         except BaseException:
@@ -237,7 +239,8 @@ def main() -> None:
             print(chaos.figures)
             print(
                 f"again: python tests/process/chaos/driver.py --seed={options.seed} "
-                f"--kills={options.kills} --restarts={options.restarts}"
+                f"--kills={options.kills} --restarts={options.restarts} "
+                f"--at-once={options.at_once}"
             )
             raise
         finally:

@@ -27,9 +27,6 @@ WAITING = {
 SIZES = BUSY | WAITING
 """The largest inputs: of flows that keep workers busy, and of those that mostly wait."""
 
-AT_ONCE = 5
-"""Runs of either kind."""
-
 PATIENCE_SECONDS = 60.0
 """How long nothing may happen in a run. Kills that come one after the other make runs slow: what
 waits in order for a dead worker's chunk waits for its lease."""
@@ -76,9 +73,11 @@ class Load:
         crew: the processes; its proxy cuts the connection of `client`, too.
         seed: of what is drawn by chance.
         figures: of what was done.
+        at_once: how many runs of either kind.
     """
 
-    def __init__(self, crew: Crew, seed: int, figures: Figures) -> None:
+    def __init__(self, crew: Crew, seed: int, figures: Figures, at_once: int) -> None:
+        self._at_once = at_once
         self._crew = crew
         self._random = random.Random(f"{seed} load")
         self._figures = figures
@@ -105,7 +104,7 @@ class Load:
     def top_up(self) -> None:
         """Keeps some runs going, each flow as often as any other."""
         for sizes, deck in zip((BUSY, WAITING), self._decks, strict=True):
-            while sum(run.flow in sizes for run in self.open.values()) < AT_ONCE:
+            while sum(run.flow in sizes for run in self.open.values()) < self._at_once:
                 if not deck:
                     deck.extend(self._random.sample(list(sizes), len(sizes)))
                 run = self._draw(deck.pop())
