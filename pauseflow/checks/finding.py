@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -12,6 +13,7 @@ class Level(StrEnum):
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
+    MENDED = "mended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +21,24 @@ class Finding:
     """One line of what was found.
 
     Attributes:
-        level: an error is something that keeps work from getting on, or may lose it.
+        level: an error is something that keeps work from getting on, or may lose it; `mended` was
+            an error or a warning until now.
         subject: what it is about, in a word.
         text: what was found.
-        advice: what to do; empty if nothing is to be done.
+        advice: what to do, or what was done; empty if nothing is to be done.
+        mend: puts it right, and says what was done; gives an empty text if it is not wrong any
+            more. None if it can't be put right by itself.
     """
 
     level: Level
     subject: str
     text: str
     advice: str = ""
+    mend: Callable[[], str] | None = field(default=None, compare=False, repr=False)
+
+    def mended_by(self, mend: Callable[[], str]) -> Finding:
+        """The same, with a way to put it right."""
+        return replace(self, mend=mend)
 
 
 def ok(subject: str, text: str) -> Finding:

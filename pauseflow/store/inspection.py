@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median
 
 from pauseflow.errors import ServerUnreachable, StoreError
 from pauseflow.origin import Origin
 from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.keys import Keys
+from pauseflow.store.mending import Mending
+from pauseflow.store.rights import denied_rights
 from pauseflow.store.server import Wire
 from pauseflow.store.standing import Standings
+from pauseflow.store.strays import Strays
+from pauseflow.store.survey import Surveyor
 from pauseflow.store.upkeep import Upkeep
+
+PINGS = 9
+"""Round trips that are measured: what counts is the one in the middle."""
+
+CLOCK_READS = 3
+
+SLOW_MICROSECONDS = 50_000
+"""A command that takes longer is told of: nobody else is served meanwhile."""
+
+RECENT_SECONDS = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """What a server says of a copy of itself.
+
+    Attributes:
+        address: host and port.
+        state: `online`, if it gets what is written.
+        lag: seconds since it has said how far it is; None if that is not told.
+        behind: bytes of what was written that it has not confirmed; None if that is not told.
+    """
+
+    address: str
+    state: str
+    lag: int | None
+    behind: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +53,7 @@ class ServerFacts:
     """What the server says of itself. What it does not tell, or not to us, is None.
 
     Attributes:
-        milliseconds: that a round trip took.
+        milliseconds: that a round trip takes.
         product: `Redis` or `Valkey`.
         version: its version.
         replica: it is the copy of another server.
@@ -30,6 +62,7 @@ class ServerFacts:
         used: bytes of memory that it uses.
         maxmemory: bytes that it may use; 0 for no limit.
         policy: what it does when it is full.
+        replicas: its copies.
     """
 
     milliseconds: float
@@ -41,6 +74,7 @@ class ServerFacts:
     used: int | None = None
     maxmemory: int | None = None
     policy: str | None = None
+    replicas: tuple[ReplicaFacts, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +91,7 @@ class ForeignFrames:
 
 
 class Inspection:
-    """Looks at a namespace and its server. It changes nothing.
+    """Looks at a namespace and its server. But for `mending`, it changes nothing.
 
     Args:
         keys: the namespace's keys.
@@ -71,6 +105,57 @@ class Inspection:
     def server(self) -> ServerFacts:
         """What the server says of itself."""
         return _facts(self._wire)
+
+    def clock_ahead(self) -> float:
+        """How many seconds the server's clock is ahead of this machine's, at least."""
+        ahead = []
+        for _ in range(CLOCK_READS):
+            before = time.time()
+            seconds, micros = self._wire.call(("TIME",))
+            there, after = int(seconds) + int(micros) / 1e6, time.time()
+            ahead.append(max(there - after, 0.0) or min(there - before, 0.0))
+        return min(ahead, key=abs)
+
+    def slowest(self) -> tuple[str, float] | None:
+        """The command of the last hour that took longest, and how many seconds; None if none did.
+
+        None too if the server does not tell.
+        """
+        entries = _asked(self._wire, ("SLOWLOG", "GET", 128))
+        seconds, _ = self._wire.call(("TIME",))
+        since = int(seconds) - RECENT_SECONDS
+        slow = [
+            (int(entry[2]), bytes(entry[3][0]))
+            for entry in (entries if isinstance(entries, list) else ())
+            if int(entry[1]) >= since and int(entry[2]) >= SLOW_MICROSECONDS
+        ]
+        if not slow:
+            return None
+        micros, name = max(slow)
+        return name.decode("utf-8", "replace").upper(), micros / 1e6
+
+    def denied(self) -> list[str]:
+        """The rights that the connection's user lacks, as in an ACL; none if it has all."""
+        return denied_rights(self._wire, self._keys)
+
+    @property
+    def surveyor(self) -> Surveyor:
+        """For a recount of runs."""
+        return Surveyor(self._keys, self._wire)
+
+    @property
+    def strays(self) -> Strays:
+        """For a look at what belongs to nothing."""
+        return Strays(self._keys, self._wire)
+
+    @property
+    def mending(self) -> Mending:
+        """For putting things right."""
+        return Mending(self._keys, self._wire)
+
+    def now(self) -> int:
+        """The server's time, in ms since the epoch."""
+        return Upkeep(self._keys, self._wire).now()
 
     def overdue(self) -> float:
         """For how many seconds the next pause to end should have ended; 0.0 if none is late."""
@@ -101,9 +186,7 @@ def _facts(wire: Wire) -> ServerFacts:
     Raises:
         ServerUnreachable: it does not answer.
     """
-    began = time.perf_counter()
-    wire.call(("PING",))
-    milliseconds = (time.perf_counter() - began) * 1000
+    milliseconds = median(_ping(wire) for _ in range(PINGS)) * 1000
     # Each by itself: a server that does not know one of them answers nothing to what follows.
     told = _info(_asked(wire, ("INFO",)))
     fsync = _asked(wire, ("CONFIG", "GET", "appendfsync"))
@@ -119,7 +202,27 @@ def _facts(wire: Wire) -> ServerFacts:
         _number(told.get("used_memory")),
         _number(told.get("maxmemory")),
         told.get("maxmemory_policy"),
+        None if "connected_slaves" not in told else tuple(_replicas(told)),
     )
+
+
+def _ping(wire: Wire) -> float:
+    began = time.perf_counter()
+    wire.call(("PING",))
+    return time.perf_counter() - began
+
+
+def _replicas(told: Mapping[str, str]) -> Iterator[ReplicaFacts]:
+    written = _number(told.get("master_repl_offset"))
+    for number in range(_number(told["connected_slaves"]) or 0):
+        line = told.get(f"slave{number}")
+        if line is None:
+            continue
+        about = dict(word.split("=", 1) for word in line.split(",") if "=" in word)
+        read = _number(about.get("offset"))
+        behind = None if written is None or read is None else max(written - read, 0)
+        address = f"{about.get('ip', '?')}:{about.get('port', '?')}"
+        yield ReplicaFacts(address, about.get("state", "?"), _number(about.get("lag")), behind)
 
 
 def _asked(wire: Wire, command: tuple[object, ...]) -> object:

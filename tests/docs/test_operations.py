@@ -11,6 +11,7 @@ import pytest
 
 from pauseflow.embedded import EmbeddedServer
 from pauseflow.store import tuning
+from pauseflow.store.rights import PROBES, right_of
 from pauseflow.store.server import Server
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,9 @@ ACL = re.search(r"ACL SETUSER.*?(?=\n```)", PAGE, re.DOTALL)[0].split()
 # Sent by the client library when it connects.
 LIBRARY = {"client|setinfo"}
 # What `flowctl doctor` asks for, and does without.
-OPTIONAL = {"info", "config|get"}
+OPTIONAL = {
+    "info", "config|get", "slowlog|get", "scan", "acl|whoami", "acl|getuser", "acl|dryrun",
+}  # fmt: skip
 SOURCES = [
     file
     for folder in ("pauseflow", "workers", "coordinator")
@@ -27,11 +30,11 @@ SOURCES = [
     if file.suffix in (".py", ".lua")
 ]
 SENT = re.compile(r"""(?:\(|redis\.call\()\s*["']([A-Z]{3,})["']\s*,?\s*(?:["']([A-Z]+)["'])?""")
-WITH_SUBCOMMAND = {"CLIENT", "CONFIG", "SCRIPT", "XGROUP", "XINFO"}
+WITH_SUBCOMMAND = {"ACL", "CLIENT", "CONFIG", "SCRIPT", "SLOWLOG", "XGROUP", "XINFO"}
 # Words in capitals at the beginning of a tuple that are not commands.
 NOT_SENT = {
-    "ATTEMPTS", "BLOCK", "DYNO", "KEY", "MATCH", "NOGROUP", "PARKED", "RUN", "SCHEDULE", "STAGE",
-    "TAKEN",
+    "AGE", "ATTEMPTS", "BLOCK", "DYNO", "KEY", "MATCH", "NOGROUP", "PARKED", "RUN", "SCHEDULE",
+    "STAGE", "TAKEN",
 }  # fmt: skip
 
 
@@ -50,6 +53,11 @@ def test_the_rights_are_what_the_code_sends():
                 with_it = f"{command}|{subcommand}" if command in WITH_SUBCOMMAND else command
                 sent.add(with_it.lower())
     assert {word[1:] for word in ACL if word.startswith("+")} == sent - OPTIONAL
+
+
+def test_the_rights_that_doctor_asks_for_are_those():
+    asked = {right_of(probe) for probe in PROBES} | {"set"}
+    assert asked | LIBRARY == {word[1:] for word in ACL if word.startswith("+")}
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ def test_the_rights_are_enough(tmp_path, restricted_url):
     inherited = {k: v for k, v in os.environ.items() if k != "PAUSEFLOW_NAMESPACE"}
     environ = {**inherited, "REDIS_URL": restricted_url, "FLOWCTL_APP": "app.py"}
 
-    def flowctl(*arguments):
+    def flowctl(*arguments, code=0):
         done = subprocess.run(
             [sys.executable, "-m", "pauseflow.cli", *arguments],
             cwd=tmp_path,
@@ -84,7 +92,7 @@ def test_the_rights_are_enough(tmp_path, restricted_url):
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr
         assert "denies" not in done.stderr
         return done.stdout
 
@@ -98,3 +106,6 @@ def test_the_rights_are_enough(tmp_path, restricted_url):
     flowctl("schedules")
     flowctl("retry", "fed")
     assert flowctl("results", "seven").split() == ["7", "7"]
+    said = flowctl("doctor", "--all", code=1)  # no worker lives
+    assert "rights: the user may send every command that is needed" in said
+    assert "keys can't be gone through" in said

@@ -8,11 +8,16 @@ import pytest
 
 from pauseflow import Flow, PauseFlow, errors
 from pauseflow.checks import Finding, Installation, Level, examine
+from pauseflow.checks.clock import check_clock
 from pauseflow.checks.durability import check_durability
+from pauseflow.checks.latency import check_latency
 from pauseflow.checks.memory import check_memory
+from pauseflow.checks.replicas import check_replicas
+from pauseflow.checks.rights import check_rights
 from pauseflow.checks.server import check_server
+from pauseflow.checks.tls import check_tls
 from pauseflow.client import Client
-from pauseflow.store.inspection import ServerFacts
+from pauseflow.store.inspection import ReplicaFacts, ServerFacts
 from support.cluster import Cluster
 from support.servers import fake_server
 
@@ -80,7 +85,7 @@ def test_all_is_well(cluster, shop, call, monkeypatch):
     cluster.workers[0].run_once()
     result = call("doctor", "--app", "doctored")
     assert result.exit_code == 0
-    assert [level for level, _ in levels(result)] == ["ok"] * 8
+    assert [level for level, _ in levels(result)] == ["ok"] * 14
     assert "app: doctored has flow f" in result.stdout
     assert "workers: 1 live: w0" in result.stdout
     told = json.loads(call("doctor", "--json", "--app", "doctored").stdout)
@@ -205,6 +210,9 @@ GOOD = ServerFacts(
 )  # fmt: skip
 
 
+COPY = ReplicaFacts("10.0.0.2:6379", "online", 1, 0)
+
+
 class Told(Installation):
     """An installation of which only the server's facts matter."""
 
@@ -238,11 +246,102 @@ def worst(check, facts: ServerFacts, **more: bool) -> Finding:
         (check_memory, {"policy": "allkeys-lru", "maxmemory": 0}, "warning", "would evict"),
         (check_memory, {"used": 1 << 30}, "warning", "100% of maxmemory"),
         (check_memory, {"policy": None}, "ok", "can't be looked at"),
+        (check_replicas, {}, "ok", "can't be looked at"),
+        (check_replicas, {"replicas": ()}, "ok", "none"),
+        (check_replicas, {"replicas": (COPY,)}, "ok", "1, and up to date"),
+        (check_replicas, {"replicas": (replace(COPY, state="wait_bgsave"),)}, "warning", "is wait"),
+        (check_replicas, {"replicas": (COPY, replace(COPY, lag=60))}, "warning", "for 60 s"),
+        (check_replicas, {"replicas": (replace(COPY, behind=2 << 20),)}, "warning", "2,097,152"),
     ],
 )
 def test_what_the_server_says_of_itself(check, changes, level, text):
     found = worst(check, replace(GOOD, **changes))
     assert (found.level, text in found.text) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "level", "text"),
+    [
+        (None, "ok", "on this machine"),
+        ("unix:///tmp/redis.sock", "ok", "on this machine"),
+        ("redis://localhost:6379/0", "ok", "on this machine"),
+        ("redis://127.0.0.1/0", "ok", "on this machine"),
+        ("redis://[::1]/0", "ok", "on this machine"),
+        ("redis://10.1.2.3/0", "ok", "only in a network of your own"),
+        ("redis://redis/0", "ok", "only in a network of your own"),
+        ("redis://redis.internal/0", "ok", "only in a network of your own"),
+        ("redis://redis.example.com/0", "warning", "redis.example.com is not encrypted"),
+        ("redis://8.8.8.8/0", "warning", "not encrypted"),
+        ("rediss://redis.example.com/0", "ok", "encrypted"),
+        ("rediss://u:p@redis.example.com/0?ssl_cert_reqs=none", "warning", "not verified"),
+    ],
+)
+def test_what_others_can_read_on_the_way(url, level, text):
+    installation = Installation(None, url=url)
+    (found,) = check_tls(installation)
+    assert (found.level, text in found.text) == (level, True)
+    assert "u:p" not in found.text
+
+
+class Inspected:
+    """A client whose server has these oddities."""
+
+    def __init__(self, **told):
+        for name, value in told.items():
+            setattr(self, name, lambda value=value: value)
+
+    @property
+    def inspection(self):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("check", "told", "level", "text"),
+    [
+        (check_clock, {"clock_ahead": 0.4}, "ok", "agrees"),
+        (check_clock, {"clock_ahead": 61.0}, "warning", "is 61.0 s ahead of this machine's"),
+        (check_clock, {"clock_ahead": -61.0}, "warning", "is 61.0 s behind this machine's"),
+        (check_latency, {"slowest": ("KEYS", 0.34)}, "warning", "a KEYS took 340 ms"),
+        (check_rights, {"denied": []}, "ok", "every command"),
+        (check_rights, {"denied": ["zadd", "set"]}, "error", "denies this user 2 of the commands"),
+    ],
+)
+def test_what_is_measured(check, told, level, text):
+    (found,) = check(Installation(Inspected(**told)))
+    assert (found.level, text in found.text) == (level, True)
+
+
+def test_nothing_slow_is_nothing_to_say():
+    assert list(check_latency(Installation(Inspected(slowest=None)))) == []
+
+
+def test_repair_says_what_was_mended_and_forgives_it(cluster, call):
+    cluster.workers[0].run_once()
+    cluster.client.submit(OLD, 2, run_id="r")
+    while cluster.workers[0].run_once():
+        pass
+    cluster.wire.call(("DEL", cluster.keys.timers))
+    result = call("doctor")
+    assert result.exit_code == 1
+    assert "error    books: run r of flow deploys: what is parked as series:0 " in result.stdout
+    assert "         flowctl doctor --repair mends it\n" in result.stdout
+    told = json.loads(call("doctor", "--repair", "--json").stdout)
+    assert told["ok"]
+    (mended,) = [each for each in told["findings"] if each["level"] == "mended"]
+    assert mended["subject"] == "books"
+    assert mended["advice"] == "its timer was put back"
+    assert call("doctor").exit_code == 0
+    cluster.advance(2)
+    assert cluster.finish("r", far=2) == ["old 0", "old 1"]
+
+
+def test_one_run_may_be_named(cluster, call):
+    cluster.workers[0].run_once()
+    cluster.client.submit(OLD, 2, run_id="r")
+    result = call("doctor", "--run", "r")
+    assert "books: 1 run recounted, and all adds up" in result.stdout
+    assert call("doctor", "--run", "none").exit_code == 3
+    assert "each key is something's" in call("doctor", "--all").stdout
 
 
 def test_the_embedded_server_is_synced_by_flowctl():
