@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pauseflow.errors import MalformedData, StoreError
+from pauseflow.errors import MalformedData, ServerRefused, StoreError
 from pauseflow.graph import Graph
+from pauseflow.signing import KEY_VARIABLE
 from pauseflow.store import commands
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Committed
-from pauseflow.store.envelope import Envelope, ParkedChunk
+from pauseflow.store.envelope import Envelope, ParkedChunk, UnsignedChunk
 from pauseflow.store.held import NOTHING_HELD, Held
 from pauseflow.store.keys import GROUP, Keys, RunKeys
 from pauseflow.store.lanes import Lane
 from pauseflow.store.scripts import Command
+from pauseflow.store.seals import RESULTS, Seals
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.tuning import KEEP_MS, QUARANTINE_ENTRIES, RESULTS_BYTES, Tuning
 
@@ -142,6 +144,14 @@ class Chunks:
             for lane in Lane
             for graph, stage in stages
         }
+        self._seals = Seals(keys.signing)
+        self._targets = {
+            (graph.name, stage): (
+                RESULTS,
+                *(outlet.target or RESULTS for outlet in graph.outlets(stage)),
+            )
+            for graph, stage in stages
+        }
         self._streams = [key.decode() for key in self._places]
         self._read = {lane: self._upto(lane, NOTHING_HELD) for lane in Lane}
         self.now_ms = 0
@@ -160,6 +170,22 @@ class Chunks:
         for reply in replies:
             if isinstance(reply, StoreError) and "BUSYGROUP" not in str(reply):
                 raise reply
+
+    def agree_on_signing(self, wire: Wire) -> None:
+        """Notes that what this worker writes is signed.
+
+        Raises:
+            ServerRefused: it has no key, and other workers have: it would set aside all that they
+                have signed.
+        """
+        key = self._keys.signed
+        if self._seals.enabled:
+            wire.call(("SET", key, "1"))
+        elif wire.call(("EXISTS", key)):
+            raise ServerRefused(
+                f"what is in namespace {self._keys.namespace!r} is signed, and this worker has no "
+                f"key: set {KEY_VARIABLE}. If nothing signed is left there, delete {key}"
+            )
 
     def _displace(self, stream: str) -> Command:
         """The command that moves away what is no stream but is called like this one."""
@@ -218,12 +244,42 @@ class Chunks:
         for stream, items in reply or ():
             flow, stage, lane, name = self._places[stream]
             for entry_id, fields in items:
-                found.append(Entry(flow, stage, entry_id, envelope_of(fields), lane, name))
+                envelope = self._opened(stage, envelope_of(fields))
+                found.append(Entry(flow, stage, entry_id, envelope, lane, name))
         return found
+
+    def _opened(self, stage: str, envelope: Envelope | MalformedData) -> Envelope | MalformedData:
+        if isinstance(envelope, MalformedData):
+            return envelope
+        try:
+            return self._seals.open(stage, envelope)
+        except MalformedData as error:
+            return UnsignedChunk(str(error), envelope)
+
+    def _sealed(self, entry: Entry, run: str, result: Result) -> Result:
+        """The same, signed."""
+        seals, stage = self._seals, entry.stage
+        parks = [
+            replace(
+                park,
+                chunk=replace(park.chunk, envelope=seals.packed(stage, park.chunk.envelope)),
+            )
+            for park in result.parks
+        ]
+        return replace(
+            result,
+            pieces=seals.pieces(run, self._targets[(entry.flow, stage)], result.pieces),
+            rest=None if result.rest is None else seals.envelope(stage, result.rest),
+            parks=parks,
+            at_once=[seals.envelope(stage, alone) for alone in result.at_once],
+            dead=[replace(each, text=seals.letter(each.key, each.text)) for each in result.dead],
+        )
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
         """The command that commits what became of an entry; its reply is a `Committed`."""
         flow, stage, run = entry.flow, entry.stage, envelope.run
+        if self._seals.enabled:
+            result = self._sealed(entry, run, result)
         casting = self._castings[flow]
         cast = casting.committing(stage)
         keys = self._keys
@@ -298,6 +354,10 @@ class Chunks:
         run = RunKeys(stream)
         field, text, error = "", b"", ""
         envelope = entry.envelope
+        if isinstance(envelope, UnsignedChunk):
+            envelope = envelope.envelope
+        elif isinstance(envelope, Envelope):
+            envelope = self._seals.envelope(entry.stage, envelope)
         if isinstance(envelope, Envelope):
             run = self._keys.run(envelope.run)
             field = f"{entry.stage}:{envelope.ordinal}"

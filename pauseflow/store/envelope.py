@@ -135,6 +135,19 @@ class Envelope:
         )
 
 
+class UnsignedChunk(MalformedData):
+    """A chunk that can be read, but is not signed as it should be.
+
+    Args:
+        reason: why not.
+        envelope: the chunk as it came.
+    """
+
+    def __init__(self, reason: str, envelope: Envelope) -> None:
+        super().__init__(reason)
+        self.envelope = envelope
+
+
 @dataclass(slots=True)
 class ParkedChunk:
     """A continuation in the parked hash, with why it waits.

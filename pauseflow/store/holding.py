@@ -15,6 +15,7 @@ from pauseflow.store.envelope import Envelope
 from pauseflow.store.held import CHANGES, PAUSED, Held, flow_field
 from pauseflow.store.keys import Keys
 from pauseflow.store.runs import Runs, unknown_run
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Wire
 from pauseflow.store.tuning import KEEP_MS
 from pauseflow.store.waking import waking
@@ -164,7 +165,7 @@ class Holding:
                 KEEP_MS,
                 telling,
                 telling_flow(flow),
-                envelope.pack(),
+                Seals(keys.signing).envelope(ON_CANCEL, envelope).pack(),
             )
         )
         return Cancelled(status)

@@ -14,6 +14,7 @@ Redis Cluster, a script finds all its keys in one slot.
 | `costs` | hash | `<flow>:<stage>` → µs a record | workers | permanent |
 | `quarantine` | stream | what is foreign or damaged | quarantine, … | permanent; newest 1,000 |
 | `quarantined` | string | how much was set aside ever | quarantine, … | permanent |
+| `signed` | string | there, if workers have signing keys | workers | permanent |
 | `jobs` | zset | `<run> job:<job>` → when to look at it (ms) | commit | permanent; members go |
 | `dead` | zset | key of a dead letter → when it died (ms) | commit, skip | permanent; members go |
 | `letters` | hash | key of a dead letter → the letter | commit, skip | permanent; fields go |
@@ -43,10 +44,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pauseflow.errors import SettingsError
+from pauseflow.signing import Signing
 
 PERMANENT = (
     "stream:", "runs", "expiring", "timers", "leases", "workers", "costs", "quarantine", "jobs",
-    "dead", "letters", "revivals", "schedules", "ticks", "held",
+    "dead", "letters", "revivals", "schedules", "ticks", "held", "signed",
 )  # fmt: skip
 """What follows the prefix in keys that never expire. The others go with their run."""
 
@@ -125,17 +127,21 @@ class Keys:
         namespace: keeps installations apart that share a server: 1 to 64 letters, digits, `_`,
             `.`, `-`.
         shard: which of the namespace's hash slots.
+        signing: signs what is kept there; as the environment says if it is left out.
 
     Raises:
-        SettingsError: the namespace has other characters.
+        SettingsError: the namespace has other characters, or a signing key is too short.
     """
 
-    def __init__(self, namespace: str = "default", shard: int = 0) -> None:
+    def __init__(
+        self, namespace: str = "default", shard: int = 0, signing: Signing | None = None
+    ) -> None:
         if not _NAMESPACE.fullmatch(namespace):
             raise SettingsError(
                 f"namespace {namespace!r}: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         self.namespace = namespace
+        self.signing = Signing.of_environment() if signing is None else signing
         self.prefix = f"pauseflow:{{{namespace}:{shard}}}:"
         self.runs = self.prefix + "runs"
         self.expiring = self.prefix + "expiring"
@@ -145,6 +151,7 @@ class Keys:
         self.costs = self.prefix + "costs"
         self.quarantine = self.prefix + "quarantine"
         self.quarantined = self.prefix + "quarantined"
+        self.signed = self.prefix + "signed"
         self.jobs = self.prefix + "jobs"
         self.dead = self.prefix + "dead"
         self.letters = self.prefix + "letters"

@@ -22,6 +22,7 @@ from pauseflow.store.envelope import Envelope
 from pauseflow.store.keys import Keys
 from pauseflow.store.letters import Letter
 from pauseflow.store.scripts import Command
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Wire
 
 PAGE = 32
@@ -82,6 +83,7 @@ class Letterbox:
     def __init__(self, keys: Keys, wire: Wire) -> None:
         self._keys = keys
         self._wire = wire
+        self._seals = Seals(keys.signing)
         self.now_ms = 0
 
     def count(self) -> int:
@@ -141,7 +143,9 @@ class Letterbox:
         self._check_readable(letter)
         after = replace(letter, item=item, state=b"")
         reply = self._wire.call(
-            commands.amend(self._keys.letters, key, letter.pack(), after.pack())
+            commands.amend(
+                self._keys.letters, key, letter.stored, self._seals.letter(key, after.pack())
+            )
         )
         match Amended(reply):
             case Amended.DONE:
@@ -249,8 +253,8 @@ class Letterbox:
             f"again {letter.key}",
             leaves,
             letter.key,
-            letter.pack(),
-            envelope.pack(),
+            letter.stored,
+            self._seals.envelope(stage, envelope).pack(),
             f"b:{stage}",
         )
 
@@ -293,7 +297,7 @@ class Letterbox:
         texts = self._wire.call(("HMGET", self._keys.letters, *keys))
         for key, text in zip(keys, texts, strict=True):
             if text is not None:
-                letter = _letter(key, text)
+                letter = _letter(self._seals, key, text)
                 if letter is not None:
                     yield letter
 
@@ -321,10 +325,10 @@ def _reached(graph: Graph, stage: str) -> list[str]:
     return [each.name for each in graph.stages if each.name in found]
 
 
-def _letter(key: str, text: bytes) -> Letter | None:
+def _letter(seals: Seals, key: str, text: bytes) -> Letter | None:
     """The letter; one that can't be read as far as its key tells, so that it is not overlooked."""
     try:
-        return Letter.parse(text)
+        return replace(Letter.parse(seals.open_letter(key, text)), stored=text)
     except MalformedData as error:
         run, stage, ordinal = key.rsplit(":", 2) if key.count(":") > 1 else (key, "", "")
         if not ordinal.isdecimal() or len(ordinal) > _LONGEST_NUMBER:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pauseflow import codec
@@ -31,6 +31,7 @@ class Letter:
         is_marker: it is not a record, but the end of a branch's series.
         item: the record, encoded.
         state: what is written down of it, as `State.pack` gives it for a chunk of one.
+        stored: the letter as it stands on the server.
     """
 
     run: str
@@ -46,6 +47,7 @@ class Letter:
     is_marker: bool
     item: bytes
     state: bytes
+    stored: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ from pauseflow.store import commands
 from pauseflow.store.cast import Cast, cast_of_source
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.tuning import READ_BYTES, RESULTS_BYTES
 
@@ -58,6 +59,7 @@ class ResultsReader:
         self._keys = keys
         self._wire = wire
         self._run_id = run_id
+        self._seals = Seals(keys.signing)
         self._run = keys.run(run_id)
         self._after: bytes | str = "0"
         self._casts: list[Cast] = []
@@ -156,12 +158,14 @@ class ResultsReader:
             raise reply
         if not reply:
             return None
-        page = _read_entries(reply[0][1])
+        page = _read_entries(self._seals, self._run_id, reply[0][1])
         self._after = page.upto
         return page
 
 
-def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
+def _read_entries(
+    seals: Seals, run: str, entries: Sequence[tuple[bytes, list[bytes]]]
+) -> ResultsPage:
     values: list[object] = []
     first, position, total, ended, halted = -1, 0, 0, False, False
     cancelled = False
@@ -179,7 +183,7 @@ def _read_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> ResultsPage:
         if first < 0:
             first = begins
         position = begins + count
-        values += codec.decode_items(count, items)
+        values += codec.decode_items(count, seals.open_results(run, count, items))
     return ResultsPage(
         entries[-1][0], max(first, 0), values, position, total, ended, halted, cancelled
     )

@@ -26,6 +26,7 @@ from pauseflow.store.lanes import Lane
 from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
 from pauseflow.store.scripts import Command
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.submission import Submission
 from pauseflow.store.tuning import QUARANTINE_ENTRIES, RESULTS_BYTES, Tuning, read_costs
@@ -57,6 +58,7 @@ class Runs:
         self._keys = keys
         self._wire = wire
         self._tuning = tuning
+        self._seals = Seals(keys.signing)
         self._castings: dict[int, tuple[Graph, Casting]] = {}
         self.now_ms = 0
 
@@ -125,6 +127,7 @@ class Runs:
         cast = self._casting(graph).feeding(root)
         target = self._tuning.piece(graph.name, root, position)
         pieces = cut(values, target=target, outlet=0, ended=close)
+        pieces = self._seals.pieces(run_id, [root], pieces)
         status, taken = self._wire.call(
             commands.append(
                 run.base,
@@ -258,7 +261,7 @@ class Runs:
         """
         run = self._keys.run(run_id)
         name = answer.name
-        text = answer.pack()
+        text = self._seals.answer(run_id, answer)
         woken, upto, count = False, "\v", 1
         if broadcast:  # what waits again meanwhile has to wait for the next one
             seconds, micros = self._wire.call(("TIME",))

@@ -18,6 +18,7 @@ from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Ticked
 from pauseflow.store.keys import Keys
 from pauseflow.store.scripts import Command
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Wire
 from pauseflow.store.submission import Submission
 from pauseflow.store.tuning import Tuning
@@ -72,7 +73,13 @@ class Announcement:
 
     def __init__(self, keys: Keys, graphs: Iterable[Graph]) -> None:
         self._key = keys.schedules
-        self._fields = {graph.name: _pack(graph) if graph.schedules else None for graph in graphs}
+        seals = Seals(keys.signing)
+        self._fields = {
+            graph.name: seals.letter(_sealed_as(graph.name), _pack(graph))
+            if graph.schedules
+            else None
+            for graph in graphs
+        }
         self._made = False
 
     def make(self, wire: Wire) -> None:
@@ -107,6 +114,7 @@ class Schedules:
         self._keys = keys
         self._wire = wire
         self._tuning = Tuning()
+        self._seals = Seals(keys.signing)
         self._read: dict[str, tuple[bytes, Graph | MalformedData]] = {}
 
     def look(self) -> tuple[Mapping[str, Graph | MalformedData], dict[str, Noted | bytes]]:
@@ -126,7 +134,9 @@ class Schedules:
         for field, data in zip(told[::2], told[1::2], strict=True):
             flow = field.decode("utf-8", "replace")
             known = self._read.get(flow)
-            read[flow] = known if known and known[0] == data else (data, _parse(flow, data))
+            read[flow] = (
+                known if known and known[0] == data else (data, _parse(self._seals, flow, data))
+            )
         self._read = read
         notes = {
             field.decode("utf-8", "replace"): Noted.parse(raw) or raw
@@ -201,9 +211,14 @@ def _pack(graph: Graph) -> bytes:
     return codec.encode((FORMAT, stages, schedules))
 
 
-def _parse(flow: str, data: bytes) -> Graph | MalformedData:
+def _sealed_as(flow: str) -> str:
+    """The name under which a flow's schedules are signed; no dead letter has one like it."""
+    return f"schedules of {flow}"
+
+
+def _parse(seals: Seals, flow: str, data: bytes) -> Graph | MalformedData:
     try:
-        return _graph(flow, codec.decode(data))
+        return _graph(flow, codec.decode(seals.open_letter(_sealed_as(flow), data)))
     except MalformedData as error:
         return error
     except (PauseflowError, ValueError, TypeError, LookupError, AttributeError) as error:

@@ -16,6 +16,7 @@ from pauseflow.store.keys import Keys
 from pauseflow.store.letters import Letter
 from pauseflow.store.pieces import item_bytes
 from pauseflow.store.runs import Runs, unknown_run
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Wire
 
 AT_ONCE = 32
@@ -42,6 +43,7 @@ class Skipping:
         self._keys = keys
         self._wire = wire
         self._runs = runs
+        self._seals = Seals(keys.signing)
         self.now_ms = 0
 
     def skip(self, run_id: str) -> list[str]:
@@ -65,7 +67,7 @@ class Skipping:
             if chunk.why == "failed"
         ]
         now = self.now_ms or int(time.time() * 1000)
-        cuts = [_Cut(flow, name, chunk, now) for name, chunk in failed]
+        cuts = [_Cut(self._seals, flow, name, chunk, now) for name, chunk in failed]
         rest = iter(cuts)
         done = 0
         while part := list(islice(rest, AT_ONCE)):
@@ -79,7 +81,7 @@ class Skipping:
         items: list[str | bytes] = []
         for cut in cuts:
             items += (cut.field, cut.text, f"b:{cut.stage}", cut.rest)
-            items += (cut.letter.key, cut.letter.pack())
+            items += (cut.letter.key, self._seals.letter(cut.letter.key, cut.letter.pack()))
         streams = [keys.stream(flow, cut.stage) for cut in cuts]
         reply = self._wire.call(
             commands.skip(
@@ -104,6 +106,7 @@ class _Cut:
     """A chunk that failed, in two: the letter of its first record, and what is behind it.
 
     Args:
+        seals: opens the chunk, and seals what is behind it.
         flow: the flow's name.
         field: the chunk's name in the parked hash.
         chunk: the chunk as it is parked.
@@ -113,12 +116,12 @@ class _Cut:
         SkipRefused: it can't be read, so that no record can be cut from it.
     """
 
-    def __init__(self, flow: str, field: str, chunk: ParkedChunk, now: int) -> None:
+    def __init__(self, seals: Seals, flow: str, field: str, chunk: ParkedChunk, now: int) -> None:
         self.field = field
         self.text = chunk.pack()
         self.stage = field.rpartition(":")[0]
         try:
-            envelope = Envelope.parse(chunk.envelope)
+            envelope = seals.open(self.stage, Envelope.parse(chunk.envelope))
             state = State.parse(envelope.frames, envelope.count)
             first = _first_item(envelope)
         except MalformedData as error:
@@ -149,9 +152,8 @@ class _Cut:
         # A rest of nothing keeps its name: the next one may be another's.
         ordinal = envelope.ordinal + 1 if left else envelope.ordinal
         marks = envelope.marks - is_marker
-        self.rest = envelope.rest(
-            ordinal, left, marks, frames.pack(), envelope.items[len(first) :]
-        ).pack()
+        rest = envelope.rest(ordinal, left, marks, frames.pack(), envelope.items[len(first) :])
+        self.rest = seals.envelope(self.stage, rest).pack()
 
 
 def _first_item(envelope: Envelope) -> bytes:

@@ -13,6 +13,7 @@ from pauseflow.store.chunks import envelope_of
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.keys import GROUP, Keys
 from pauseflow.store.lanes import Lane
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Reply, Wire
 
 PAGE = 50
@@ -94,6 +95,7 @@ class Standings:
 
     def __init__(self, keys: Keys, wire: Wire) -> None:
         self._keys = keys
+        self._seals = Seals(keys.signing)
         self._wire = wire
 
     def of(self, info: RunInfo, limit: int) -> Standing:
@@ -120,7 +122,7 @@ class Standings:
             stage, ordinal = _place(name)
             try:
                 chunk = ParkedChunk.parse(value)
-                envelope = Envelope.parse(chunk.envelope)
+                envelope = self._seals.open(stage, Envelope.parse(chunk.envelope))
             except MalformedData as error:
                 yield Stand(stage, ordinal, DAMAGED, note=str(error))
             else:
@@ -139,7 +141,7 @@ class Standings:
     def _held(self, info: RunInfo, stage: str) -> Iterator[Stand]:
         for name, value in self._scan(self._keys.run(info.id).reorder(stage), "*:c"):
             try:
-                envelope = Envelope.parse(value)
+                envelope = self._seals.open(stage, Envelope.parse(value))
             except MalformedData as error:
                 told = f"held under {name.decode('utf-8', 'replace')!r}: {error}"
                 yield Stand(stage, -1, DAMAGED, note=told)
@@ -156,6 +158,11 @@ class Standings:
         for entry, fields in self._entries(stream, stage, standing):
             envelope = envelope_of(fields)
             if isinstance(envelope, MalformedData) or envelope.run != info.id:
+                continue
+            try:
+                envelope = self._seals.open(stage, envelope)
+            except MalformedData as error:
+                yield Stand(stage, envelope.ordinal, DAMAGED, note=str(error))
                 continue
             if entry in hands:
                 who, idle = hands[entry]

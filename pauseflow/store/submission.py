@@ -11,6 +11,7 @@ from pauseflow.store.cast import Cast, results_from
 from pauseflow.store.envelope import piece
 from pauseflow.store.keys import Keys
 from pauseflow.store.lanes import Lane
+from pauseflow.store.seals import Seals
 from pauseflow.store.tuning import RESULTS_BYTES
 
 
@@ -62,6 +63,7 @@ class Submission(NamedTuple):
         run = keys.run(run_id)
         fed = items is None
         pieces = [] if items is None else [piece(1, 0, items, outlet=0, ended=True)]
+        pieces = Seals(keys.signing).pieces(run_id, [graph.root.name], pieces)
         leaves = sum(
             all(outlet.target is None for outlet in graph.outlets(stage.name))
             for stage in graph.stages

@@ -179,7 +179,8 @@ class Siege:
         everything = [*self.wire.call(("KEYS", f"{keys.prefix}run:*"))]
         if everything:
             self.wire.call(("UNLINK", *everything))
-        self.wire.call(("UNLINK", keys.dead, keys.letters, keys.runs, keys.timers, keys.jobs))
+        shared = (keys.dead, keys.letters, keys.runs, keys.timers, keys.jobs, keys.schedules)
+        self.wire.call(("UNLINK", *shared, keys.ticks, keys.expiring))
 
 
 @pytest.fixture

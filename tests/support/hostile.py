@@ -37,6 +37,9 @@ ABOUT = (
 )  # fmt: skip
 """What a worker may seem to say of itself."""
 
+KEPT = 500
+"""Real values of each kind."""
+
 DEEP = (b"\x91", b"\x81\x01", b"\x92\xd4\x01t", b"\xdd\x00\x00\x00\x01", b"\xc7\x03\x03")
 
 
@@ -180,11 +183,15 @@ class Attack:
         for stage in self.stages:
             stream = keys.stream(self.flow, stage)
             self.entries += [fields for _, fields in self._all("XRANGE", stream, "-", "+")]
+        del self.entries[KEPT:]
         for name, key in (("parked", base.parked), ("letters", keys.letters),
                           ("about", keys.workers), ("schedules", keys.schedules)):  # fmt: skip
-            self.found.setdefault(name, []).extend(self._all("HVALS", key))
+            self._keep(name, self._all("HVALS", key))
         for name, key in (("waits", base.waits), ("signals", base.signals)):
-            self.found.setdefault(name, []).extend(self._all("ZRANGE", key, 0, -1))
+            self._keep(name, self._all("ZRANGE", key, 0, -1))
+
+    def _keep(self, name, values):
+        self.found[name] = (self.found.get(name, []) + list(values))[:KEPT]
 
     def _all(self, *command):
         return self.wire.call(command)

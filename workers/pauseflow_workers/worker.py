@@ -186,6 +186,7 @@ class Worker:
 
     def _connect(self) -> None:
         self._wire.load_scripts()
+        self._chunks.agree_on_signing(self._wire)
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
         self._renew(self._wire)
