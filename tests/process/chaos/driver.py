@@ -105,7 +105,8 @@ class Chaos:
         self.crew = Crew(folder)
         self._wire = Server.at(self.crew.url).wire()
         self._load = Load(self.crew, seed, self.figures, at_once)
-        self._recovery = Recovery(self.crew, self._wire, STREAMS, self.figures)
+        wire = Server.at(self.crew.url).wire()
+        self._recovery = Recovery(self.crew, wire, STREAMS, self.figures)
         self._feeder = Feeder(self.crew.url_through_the_proxy("feeder"), seed)
         self._rolled_at = time.monotonic()
 
@@ -117,6 +118,7 @@ class Chaos:
         """
         self.crew.revive()
         wait_until(self._all_there, "workers and coordinators are there", seconds=60)
+        self._recovery.start()
         self._feeder.start()
         every = max(kills // (restarts + 1), 1)
         phases = max(len(ROLLOUT), kills // 5)
@@ -139,6 +141,7 @@ class Chaos:
 
     def close(self) -> None:
         """Ends every process."""
+        self._recovery.end()
         self._load.close()
         self._wire.close()
         self.crew.close()
@@ -183,6 +186,7 @@ class Chaos:
         self._recovery.forget()
         self.crew.restart_server(self._chance.choice([signal.SIGTERM, signal.SIGKILL]))
         self._recovery.forget()
+        self._wire.close()
         self.figures.restarts += 1
 
     def _roll(self, phase: int) -> None:
@@ -205,10 +209,9 @@ class Chaos:
         self.figures.records += self._feeder.records
 
     def _linger(self, seconds: float) -> None:
-        """Lets things go on for a while, watching dead workers' chunks closely."""
+        """Lets things go on for a while."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self._recovery.watch()
             self.crew.thaw()
             time.sleep(0.02)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from chaos.figures import Figures
 
 from pauseflow.errors import StoreError
 from pauseflow.store.server import Wire
+
+LOOK_SECONDS = 0.02
 
 
 @dataclass
@@ -30,40 +33,57 @@ class Death:
     alone: bool = False
 
 
-class Recovery:
-    """Watches what the server holds as delivered to workers that are dead.
+class Recovery(threading.Thread):
+    """Watches what the server holds as delivered to workers that are dead, in a thread of its own.
 
     Args:
         crew: tells whether a coordinator lives.
-        wire: to the server itself.
+        wire: to the server itself; the thread's own, and closed at its end.
         streams: of all stages and priorities.
         figures: takes the times.
     """
 
     def __init__(self, crew: Crew, wire: Wire, streams: Sequence[str], figures: Figures) -> None:
+        super().__init__(name="recovery", daemon=True)
         self._crew = crew
         self._wire = wire
         self._streams = streams
         self._figures = figures
         self._deaths: dict[int, Death] = {}
+        self._lock = threading.Lock()
+        self._over = threading.Event()
 
     def killed(self, pid: int) -> None:
         """A worker was killed just now."""
-        if streams := self._pending(pid, self._streams):
-            now = time.monotonic()
-            self._deaths[pid] = Death(streams, now, now)
+        with self._lock:
+            if streams := self._pending(pid, self._streams):
+                now = time.monotonic()
+                self._deaths[pid] = Death(streams, now, now)
 
     def forget(self) -> None:
-        """The server was restarted: what was in whose hands is another question."""
-        self._deaths.clear()
+        """The server is restarted: what was in whose hands is another question."""
+        with self._lock:
+            self._deaths.clear()
 
     @property
     def awaited(self) -> bool:
         """Whether some dead worker's work is not back yet."""
         return bool(self._deaths)
 
-    def watch(self) -> None:
-        """Looks whether something is back. To be called often."""
+    def run(self) -> None:
+        """The thread."""
+        while not self._over.wait(LOOK_SECONDS):
+            with self._lock:
+                self._look()
+
+    def end(self) -> None:
+        """Ends the thread, and its connection."""
+        self._over.set()
+        if self.is_alive():
+            self.join()
+        self._wire.close()
+
+    def _look(self) -> None:
         if not self._deaths:
             return
         coordinated = self._crew.coordinated()
