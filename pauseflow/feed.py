@@ -17,7 +17,6 @@ from pauseflow.errors import (
     UnknownRun,
 )
 from pauseflow.graph import Graph
-from pauseflow.store.books import RunState
 from pauseflow.store.commands import Appended
 from pauseflow.store.runs import Runs
 

@@ -153,7 +153,7 @@ def test_quarantine_lists_what_was_set_aside_and_counts_it(client, call):
     client.aside = [SetAsideInfo(stream, "7-0", since, "no\nchunk", b"\xff\x1b[2J" + b"x" * 90)] * 3
     result = call("quarantine", "--limit", "1")
     heading, line = result.stdout.splitlines()
-    assert heading.split() == "AGE FOUND IN REASON IT BEGINS WITH".split()
+    assert heading.split() == ["AGE", "FOUND", "IN", "REASON", "IT", "BEGINS", "WITH"]
     assert "stream:f:s 7-0" in line
     assert "\\xff\\x1b[2Jxxx" in line
     assert "\x1b" not in line
