@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pauseflow.errors import StoreError
 from pauseflow.pause import JOB
-from pauseflow.store.keys import Keys
+from pauseflow.store.keys import ANY_RUN_ID, Keys
 from pauseflow.store.scripts import Command
 from pauseflow.store.server import Reply, Wire
 
@@ -57,7 +57,7 @@ class JobWaits:
         waits, foreign = [], []
         for member in found:
             run, _, name = member.decode("utf-8", "replace").partition(" ")
-            if name.startswith(JOB):
+            if name.startswith(JOB) and "\ufffd" not in name and ANY_RUN_ID.fullmatch(run):
                 waits.append(JobWait(run, name[len(JOB) :]))
             else:
                 foreign.append(member)
@@ -67,10 +67,14 @@ class JobWaits:
         for wait in waits:
             claims.append(("ZADD", key, "XX", "GT", "CH", until_ms, wait.member))
             claims.append(self._awaited(wait))
-        replies = self._all(claims)
+        replies = self._wire.exchange(claims) if claims else []
         mine = []
         for wait, claimed, awaited in zip(waits, replies[::2], replies[1::2], strict=True):
-            if not awaited:
+            if isinstance(claimed, StoreError):
+                raise claimed
+            if isinstance(awaited, StoreError):  # something else has the name of the run's waits
+                self._wire.call(("ZREM", key, wait.member))
+            elif not awaited:
                 self.forget(wait, until_ms)
             elif claimed:
                 mine.append(wait)

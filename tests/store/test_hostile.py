@@ -317,3 +317,51 @@ def test_a_worker_survives_something_else_in_the_place_of_what_all_share(server,
         finally:
             worker.stop()
             thread.join()
+
+
+def test_what_is_no_wait_for_a_job_is_forgotten_and_holds_up_no_other(server):
+    flow = Flow("f")
+
+    def ask(number):
+        yield PauseFlow(job=f"job-{number}")
+        yield number
+
+    flow.branch(ask)
+    with Cluster(server, flow) as cluster:
+        cluster.client.submit(flow, 1, run_id="r")
+        cluster.settle()
+        wire, keys = cluster.wire, cluster.keys
+        wire.exchange(
+            [("ZADD", keys.jobs, 1, b"r job:\xff%d" % number) for number in range(150)]
+            + [("ZADD", keys.jobs, 1, b"\xfe job:%d" % number) for number in range(150)]
+            + [("ZADD", keys.jobs, 1, "spoilt job:x"), ("SET", keys.run("spoilt").waits, "mine")]
+        )
+        waits, now = JobWaits(keys, wire), cluster.now_ms() + 10_000
+        found = [wait for _ in range(5) for wait in waits.due(now, now + 60_000, 100)]
+        assert [(wait.run, wait.job) for wait in found] == [("r", "job-1")]
+        assert wire.call(("ZRANGE", keys.jobs, 0, -1)) == [b"r job:job-1"]
+        wire.call(("UNLINK", keys.run("spoilt").waits))
+        cluster.client.cancel("r")
+
+
+def test_a_full_page_of_wrong_timers_and_dead_workers_holds_up_no_other(server):
+    flow = Flow("f")
+
+    def rest(number):
+        yield PauseFlow(after=1)
+        yield number
+
+    flow.branch(rest)
+    with Cluster(server, flow) as cluster:
+        keys, wire = cluster.keys, cluster.wire
+        cluster.client.submit(flow, 1, run_id="r")
+        cluster.settle()
+        wire.exchange(
+            [("ZADD", keys.timers, 1, b"x f \xff%d" % number) for number in range(1_200)]
+            + [("ZADD", keys.timers, 1, f"run f stage:{number}") for number in range(1_200)]
+            + [("ZADD", keys.leases, 1, f"nobody-{number}") for number in range(150)]
+            + [("HSET", keys.workers, f"nobody-{number}", "[" * 5_000) for number in range(150)]
+        )
+        assert cluster.finish("r", far=2) == [1]
+        assert wire.call(("ZCARD", keys.timers)) == 0
+        assert wire.call(("ZCARD", keys.leases)) == 1
