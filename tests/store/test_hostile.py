@@ -10,7 +10,7 @@ import pytest
 
 from pauseflow import Flow, PauseFlow
 from pauseflow.client import RunState
-from pauseflow.errors import PauseflowError
+from pauseflow.errors import MalformedData, PauseflowError
 from pauseflow.store.commands import Committed
 from pauseflow.store.jobs import RqJobs
 from pauseflow.store.jobwaits import JobWaits
@@ -365,3 +365,29 @@ def test_a_full_page_of_wrong_timers_and_dead_workers_holds_up_no_other(server):
         assert cluster.finish("r", far=2) == [1]
         assert wire.call(("ZCARD", keys.timers)) == 0
         assert wire.call(("ZCARD", keys.leases)) == 1
+
+
+def test_a_run_whose_books_are_damaged_halts_and_takes_no_more(server):
+    with Cluster(server, TWO) as cluster:
+        run = cluster.keys.run("r").base
+        feed = cluster.client.open(TWO, run_id="r")
+        feed.append(1)
+        cluster.wire.call(("HSET", run, "b:s0", "1 2 3"))
+        cluster.settle()
+        assert cluster.client.run("r").error.startswith("what the server knows of it is damaged")
+        assert cluster.wire.call(("HGET", run, "state")) == b"halted"
+        total, (newest,) = cluster.client.set_aside()
+        assert total == 1
+        assert "what its run has written down is damaged" in newest.reason
+        with pytest.raises(MalformedData, match="'r' is damaged"):
+            feed.append(2)
+        cluster.client.cancel("r")
+
+
+def test_what_is_a_stream_is_not_moved_away(server):
+    with Cluster(server, TWO) as cluster:
+        stream = cluster.keys.stream("f", "s0")
+        cluster.settle()
+        hands = Hands(server, TWO)
+        assert cluster.wire.call(hands.chunks._displace(stream)) == 0
+        assert cluster.wire.call(("XLEN", stream)) == 0
