@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 from pauseflow.checks.finding import Finding, error, ok, warning
@@ -65,7 +65,8 @@ class _Recount:
     def __init__(self, installation: Installation, run: RunInfo) -> None:
         self._surveyor = installation.client.inspection.surveyor
         self._run = run
-        self._ordered = _order(installation, run)
+        flow = (installation.flows or {}).get(run.flow)
+        self._graph = None if flow is None else flow.graph
 
     def wrongs(self, census: Census | None) -> tuple[list[Wrong], bool]:
         """What is wrong with it, and whether it could be seen well enough to tell.
@@ -95,18 +96,7 @@ class _Recount:
         return [wrong for wrong in found if wrong in sure or wrong in still], second.steady
 
     def _look(self, survey: Survey) -> list[Wrong]:
-        return list(chain(recount(survey, self._ordered), ties(survey)))
-
-
-def _order(installation: Installation, run: RunInfo) -> Callable[[str], bool | None]:
-    """Which stages of the run keep the order, as far as the app here tells."""
-    flow = (installation.flows or {}).get(run.flow)
-    graph = None if flow is None else flow.graph
-
-    def ordered(stage: str) -> bool | None:
-        return graph[stage].ordered if graph is not None and stage in graph else None
-
-    return ordered
+        return list(chain(recount(survey, self._graph), ties(survey)))
 
 
 def _finding(installation: Installation, run: RunInfo, wrong: Wrong) -> Finding:

@@ -85,9 +85,9 @@ class Mending:
     ) -> str:
         keys, run = self._keys, self._keys.run(run_id)
         match remedy:
-            case Rewrite(stage, before, after):
-                command = remedies.mend(run.base, f"b:{stage}", before, after)
-                done = f"its books were written anew: {_changes(before, after)}"
+            case Rewrite(field, before, after):
+                command = remedies.mend(run.base, field, before, after)
+                done = f"its books were written anew: {_changes(field, before, after)}"
             case Push(stage, before):
                 stream = keys.stream(flow, stage)
                 command = remedies.push(run.base, stream, run_id, f"b:{stage}", before)
@@ -164,7 +164,9 @@ class Mending:
         return sum(int(self._wire.call(command)) for command in sent)
 
 
-def _changes(before: bytes, after: bytes) -> str:
+def _changes(field: str, before: bytes, after: bytes) -> str:
+    if not field.startswith("b:"):
+        return f"{field} {before.decode('utf-8', 'replace')} → {after.decode()}"
     old, new = read_books(before) or {}, read_books(after) or {}
     return ", ".join(
         f"{name} {old.get(name, 0):,} → {new[name]:,}"

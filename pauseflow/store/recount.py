@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from pauseflow.graph import Graph
 from pauseflow.store.books import RunState
 from pauseflow.store.survey import SeenStage, Survey
 from pauseflow.store.wrong import Push, Rewrite, Wrong
@@ -35,13 +36,14 @@ _WORDS = {
 }
 
 
-def recount(survey: Survey, ordered: Callable[[str], bool | None]) -> Iterator[Wrong]:
+def recount(survey: Survey, graph: Graph | None = None) -> Iterator[Wrong]:
     """What does not add up in a run.
 
     Args:
         survey: the run, seen at one moment.
-        ordered: whether a stage keeps the order; None if that is not known.
+        graph: of its flow; None if that is not known here.
     """
+    order = _order(survey, graph)
     wrong = False
     tallies = []
     for name, seen in survey.stages.items():
@@ -51,13 +53,58 @@ def recount(survey: Survey, ordered: Callable[[str], bool | None]) -> Iterator[W
             wrong = True
             yield Wrong(f"stage {name}: its books are damaged: {line[:80]!r}")
             continue
-        tally = _Tally(name, line, books, seen, survey, ordered=ordered(name))
+        tally = _Tally(name, line, books, seen, survey, ordered=order.get(name))
         tallies.append(tally)
         for each in tally.wrongs():
             wrong = wrong or not each.harmless
             yield each
+    for each in (*_results(survey), *_ends(survey, tallies, graph)):
+        wrong = True
+        yield each
     if not wrong:
         yield from _standing_still(survey, tallies)
+
+
+def _order(survey: Survey, graph: Graph | None) -> dict[str, bool]:
+    """Which stages keep the order, of those of which it is known."""
+    if graph is not None:
+        return {stage.name: stage.ordered for stage in graph.stages}
+    told = survey.fields.get(b"results_from", b"").decode("utf-8", "replace").split()
+    words = [source.split(":") for source in told]
+    return {each[0]: each[1] == "1" for each in words if len(each) == 4}
+
+
+def _results(survey: Survey) -> Iterator[Wrong]:
+    """Whether the run has counted its results right."""
+    if survey.results is None:
+        return
+    first, count, size = survey.results
+    for field, right in (("results", first + count), ("result_bytes", size)):
+        before = survey.fields.get(field.encode(), b"0")
+        if before != b"%d" % right:
+            told = before.decode("utf-8", "replace")
+            yield Wrong(
+                f"{field} are {told} by its books; with the newest there are {right:,}",
+                Rewrite(field, before, b"%d" % right),
+            )
+
+
+def _ends(survey: Survey, tallies: Sequence[_Tally], graph: Graph | None) -> Iterator[Wrong]:
+    """Whether the run waits for as many ends as there are to come."""
+    if graph is None or any(name not in graph for name in survey.stages):
+        return
+    left = sum(
+        tally.books["ended"] != 2
+        for tally in tallies
+        if all(outlet.target is None for outlet in graph.outlets(tally.name))
+    )
+    before = survey.fields.get(b"leaves", b"0")
+    if len(tallies) == len(survey.stages) and before != b"%d" % left:
+        told = before.decode("utf-8", "replace")
+        yield Wrong(
+            f"by its books it waits for {told} stages to end; there are {left}",
+            Rewrite("leaves", before, b"%d" % left) if left else None,
+        )
 
 
 def read_books(line: bytes) -> dict[str, int] | None:
@@ -158,7 +205,7 @@ class _Tally:
             return Wrong(text, lost=lost)
         right = {**self.books, **differ}
         after = " ".join(str(right[name]) for name in COUNTERS).encode()
-        return Wrong(text, Rewrite(self.name, self.line, after))
+        return Wrong(text, Rewrite(f"b:{self.name}", self.line, after))
 
     def _backlog_gone(self, differ: Mapping[str, int]) -> bool:
         """Whether the backlog is not there although it should be, and who wrote it can't tell."""
@@ -241,7 +288,7 @@ def _what(numbers: Mapping[str, int]) -> str:
     return " and ".join(_WORDS[name].format(numbers[name]) for name in names if numbers[name])
 
 
-def _standing_still(survey: Survey, tallies: list[_Tally]) -> Iterator[Wrong]:
+def _standing_still(survey: Survey, tallies: Sequence[_Tally]) -> Iterator[Wrong]:
     """What waits although nothing is left to wait for."""
     info = survey.info
     if info.state not in (RunState.RUNNING, RunState.OPEN) or info.results.waiting_for_reader:

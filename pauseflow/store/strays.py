@@ -14,6 +14,7 @@ from pauseflow.store.keys import GROUP, Keys, readable_ids
 from pauseflow.store.lanes import Lane
 from pauseflow.store.letters import Letter
 from pauseflow.store.schedules import Schedules
+from pauseflow.store.seals import Seals
 from pauseflow.store.server import Reply, Wire
 from pauseflow.store.wrong import (
     Disown,
@@ -153,7 +154,7 @@ class Strays:
             found = zip(flat[::2], flat[1::2], scores, strict=True)
             unlisted = [(name, text) for name, text, score in found if score is None]
             if unlisted:
-                yield _unlisted(unlisted)
+                yield _unlisted(Seals(keys.signing), unlisted)
             if int(cursor) == 0:
                 return
 
@@ -291,11 +292,12 @@ def _handless(
         yield Wrong(f"{has}, and is dead for {dead}", Reclaim(place, worker), passing=True)
 
 
-def _unlisted(found: Sequence[tuple[bytes, bytes]]) -> Wrong:
+def _unlisted(seals: Seals, found: Sequence[tuple[bytes, bytes]]) -> Wrong:
     letters = []
     for name, text in found:
         try:
-            since = Letter.parse(text).since
+            opened = seals.open_letter(name.decode("utf-8", "backslashreplace"), text)
+            since = Letter.parse(opened).since
         except MalformedData:
             since = 1
         letters.append((name, since))

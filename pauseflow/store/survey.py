@@ -16,7 +16,7 @@ from pauseflow.store.server import Wire
 AT_ONCE = 2_000
 """Things that one script looks at: the server does nothing else meanwhile."""
 
-BYTES_AT_ONCE = 8 * 1024 * 1024
+BYTES_AT_ONCE = 2 * 1024 * 1024
 
 CALLS = 100
 """Of one survey. Who has more than this looks at has it unseen."""
@@ -24,6 +24,7 @@ CALLS = 100
 _CHUNK = re.compile(rb"1 ([A-Za-z0-9_.-]{1,200}) (\d+) (\d+) \d+ (\d+) \d+ (\d) \d+")
 _PIECE = re.compile(rb"(\d+) \d+ \d \d+")
 _PARKED = re.compile(rb"([a-z]+) (\d+) (\d+) \d+")
+_RESULT = re.compile(rb"(\d{1,16}) (\d{1,16}) (\d{1,16})")
 _STATE = re.compile(rb"(\d+) ([01])")
 
 
@@ -137,6 +138,8 @@ class Survey:
         stages: what is at each of its stages.
         parked: what it has parked, by its names.
         waits: what waits for signals and jobs.
+        results: of the newest results: which was the first, how many, and all bytes with them; None
+            if none are there, or behind others.
         at_once: all of it was seen at one moment.
         steady: so it was; or its books were the same before and after.
         complete: there is no more than was looked at.
@@ -147,6 +150,7 @@ class Survey:
     stages: dict[str, SeenStage]
     parked: dict[str, SeenParked] = field(default_factory=dict)
     waits: list[SeenWait] = field(default_factory=list)
+    results: tuple[int, int, int] | None = None
     at_once: bool = True
     steady: bool = True
     complete: bool = True
@@ -206,6 +210,7 @@ class Surveyor:
         run, flow = self._keys.run(info.id), info.flow
         names = [stage.name for stage in info.stages]
         parts = [_Part("parked", run.parked), _Part("waits", run.waits)]
+        parts.append(_Part("results", run.results))
         for name in names:
             parts.append(_Part("backlog", run.backlog(name), name))
             parts.append(_Part("reorder", run.reorder(name), name))
@@ -381,7 +386,16 @@ def _read_stream(made: Survey, part: _Part) -> None:
             stage.entries.append(chunk)
 
 
+def _read_results(made: Survey, part: _Part) -> None:
+    for (head,) in part.rows:
+        match = _RESULT.fullmatch(head)
+        if match is not None:
+            made.results = (int(match[1]), int(match[2]), int(match[3]))
+            return
+
+
 _READ = {
+    "results": _read_results,
     "parked": _read_parked,
     "waits": _read_waits,
     "backlog": _read_backlog,

@@ -8,15 +8,15 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The books of a stage that would be right.
+    """What a run has written down, as it would be right.
 
     Attributes:
-        stage: whose.
-        before: their line as it is.
+        field: of the run's hash; `b:<stage>` for the books of a stage.
+        before: as it is.
         after: as it would be.
     """
 
-    stage: str
+    field: str
     before: bytes
     after: bytes
 

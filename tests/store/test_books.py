@@ -209,7 +209,7 @@ def test_books_that_are_damaged_can_not_be_recounted(server, client):
     assert "damaged" in client.run("r").error
     assert complaints(client) == []  # it is told with the runs: nothing of it can be read
     survey = client.inspection.surveyor.survey(before)
-    (wrong,) = recount(survey, lambda _: None)
+    (wrong,) = recount(survey)
     assert wrong.text == "stage s1: its books are damaged: b'nonsense'"
     client.cancel("r")
 
@@ -298,9 +298,26 @@ def test_a_run_of_which_nothing_is_left_and_that_is_not_done(server, client):
     while entries := hands.take():
         for entry in entries:
             hands.commit(entry, hands.values(entry))
-    said = unmendable(client, LINE).text
+    assert "by its books it waits for 1 stages to end; there are 0" in unmendable(client, LINE).text
+    said = unmendable(client).text
     assert "it stands still: nothing of it is anywhere, and it is not done" in said
     client.cancel("r")
+
+
+def test_ends_and_results_that_are_counted_wrong_are_written_anew(server, client):
+    hands = feed(server, client, LINE, range(4), window=5)
+    for stage in ("s0", "s1"):
+        for entry in hands.at(stage, 2):
+            hands.commit(entry, hands.values(entry))
+    assert complaints(client, LINE) == []
+    run = hands.keys.run("r").base
+    for name, by in (("leaves", 2), ("results", 5), ("result_bytes", -3)):
+        hands.wire.call(("HINCRBY", run, name, by))
+    said = "\n".join(mended(client, LINE))
+    assert "by its books it waits for 3 stages to end; there are 1" in said
+    assert "results are 7 by its books; with the newest there are 2" in said
+    assert "its books were written anew: result_bytes " in said
+    assert finish(client, hands) == [0, 1, 2, 3]
 
 
 # what wakes what is parked

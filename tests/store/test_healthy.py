@@ -84,11 +84,14 @@ def test_of_a_busy_cluster_there_is_nothing_to_say(server, seed):
             run_id = f"{flow.name}{number}"
             client.submit(flow, draw.randrange(4, 20), run_id=run_id, priority=priority)
             ids.append(run_id)
+        reasons = set()
         for number in range(60):
             event(cluster, draw, ids)
+            reasons |= {each.why for run_id in ids for each in client.run(run_id).parked}
             known = FLOWS if number % 2 else ()
             assert complaints(client, *known, every_key=number % 10 == 0) == []
-        assert any(run.parked for run in map(client.run, ids))
+        assert {"signal", "failed", "paused"} <= reasons, reasons
+        assert client.count_dead()
         for run_id in ids:
             with_run_over(client.cancel, run_id)
             assert complaints(client, *FLOWS) == []

@@ -39,9 +39,8 @@ class Watched(Scene):
         survey = Surveyor(cluster.keys, cluster.wire).survey(info)
         assert survey.complete
         assert survey.steady
-        graph = self.flow.graph
-        for knowing in (lambda name: graph[name].ordered, lambda _: None):
-            wrong = [each.text for each in recount(survey, knowing)]
+        for graph in (self.flow.graph, None):
+            wrong = [each.text for each in recount(survey, graph)]
             assert wrong == [], (wrong, info)
         self.looks += 1
 

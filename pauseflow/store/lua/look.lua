@@ -7,11 +7,11 @@
 -- ARGV: run_id flow most volume kinds...
 --   most, volume: how many things, and bytes of them, are looked at at most
 --   kinds: of each part what it is and where to begin: 'parked', 'reorder' a cursor (0), 'backlog', 'waits' an index (0),
---   'stream' an entry ('-'; or '(' and one that is behind us), 'streams' the same, of any run's chunks
+--   'stream' an entry ('-'; or '(' and one that is behind us), 'streams' the same, of any run's chunks, 'results' nothing
 -- RETURNS: {the run's fields, of each part {where to go on, '' at its end; what was found}}; of what was found
 --   parked: {field, header, note, envelope's header, its timer's time or ''} | reorder: {field, header, size}
 --   | backlog: {header, size} | waits: {member, '1' if an answer to it was kept, of a job when it is looked at or ''}
---   | stream: {entry, envelope's header}
+--   | stream: {entry, envelope's header} | results: {the header of one, '' of the end or a halt}, the newest first
 
 local things, size = most + 0, volume + 0
 
@@ -91,9 +91,10 @@ function LOOKS.waits(key, from)
 end
 
 function LOOKS.stream(key, from, all)
-  local rows = {}
+  local rows, count = {}, 4
   while things > 0 and size > 0 do
-    local page = redis.call('XRANGE', key, from, '+', 'COUNT', 20)
+    local page = redis.call('XRANGE', key, from, '+', 'COUNT', count)
+    local before = size
     for _, entry in ipairs(page) do
       local bytes = 0
       for _, word in ipairs(entry[2]) do
@@ -107,16 +108,27 @@ function LOOKS.stream(key, from, all)
         end
       end
     end
-    if #page < 20 then
+    if #page < count then
       return '', rows
     end
     from = '(' .. page[#page][1]
+    -- one may be a quarter of a megabyte
+    count = before - size < 131072 and math.min(count * 2, 64) or math.max(math.floor(count / 2), 1)
   end
   return from, rows
 end
 
 function LOOKS.streams(key, from)
   return LOOKS.stream(key, from, true)
+end
+
+function LOOKS.results(key)
+  local rows = {}
+  for i, entry in ipairs(redis.call('XREVRANGE', key, '+', '-', 'COUNT', 4)) do
+    rows[i] = {entry[2][1] == 'e' and header(entry[2][2]) or ''}
+    spend(#(entry[2][4] or ''))
+  end
+  return '', rows
 end
 
 local found = {redis.call('HGETALL', run)}

@@ -1,4 +1,4 @@
--- Writes the books of a stage anew, from a recount, if they are still as they were then.
+-- Writes the books of a stage, or another count of the run, anew if they are still as they were when it was recounted.
 --
 -- Whatever comes to a stage or leaves it is written into its books by the same script: the same books, the same stage.
 --
