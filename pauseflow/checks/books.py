@@ -92,8 +92,8 @@ class _Recount:
         second = self._surveyor.survey(self._run)
         if second is None or second.info.state.over:
             return [], True
-        still = self._look(second)
-        return [wrong for wrong in found if wrong in sure or wrong in still], second.steady
+        still = {wrong.what for wrong in self._look(second)}
+        return [each for each in found if each in sure or each.what in still], second.steady
 
     def _look(self, survey: Survey) -> list[Wrong]:
         return list(chain(recount(survey, self._graph), ties(survey)))

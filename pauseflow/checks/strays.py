@@ -24,8 +24,8 @@ def check_strays(installation: Installation) -> Iterator[Finding]:
         found = list(_look(installation))
         if any(wrong.passing for wrong in found):
             time.sleep(PASSES_SECONDS)
-            still = list(_look(installation.anew()))
-            found = [wrong for wrong in found if not wrong.passing or wrong in still]
+            still = {wrong.what for wrong in _look(installation.anew())}
+            found = [wrong for wrong in found if not wrong.passing or wrong.what in still]
     except (ServerRefused, ServerUnreachable):
         raise
     except StoreError as refused:
@@ -61,8 +61,8 @@ def _unowned(installation: Installation) -> Iterator[Finding]:
         found = list(strays.unowned())
         if any(wrong.passing for wrong in found):
             time.sleep(PASSES_SECONDS)
-            still = list(strays.unowned())
-            found = [wrong for wrong in found if wrong in still]
+            still = {wrong.what for wrong in strays.unowned()}
+            found = [wrong for wrong in found if wrong.what in still]
     except ServerRefused as refused:
         yield ok(SUBJECT, f"keys can't be gone through: {refused}")
         return

@@ -231,3 +231,8 @@ class Wrong:
     lost: bool = False
     harmless: bool = False
     passing: bool = False
+
+    @property
+    def what(self) -> Remedy | str:
+        """The same whenever it is found again: its text may have a time or a number in it."""
+        return self.remedy or self.text

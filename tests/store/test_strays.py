@@ -166,6 +166,11 @@ def test_a_worker_that_is_dead_for_long_and_not_buried(cluster):
     mended(cluster.client)
 
 
+def test_what_is_found_again_may_read_otherwise(cluster, monkeypatch):
+    monkeypatch.setattr("pauseflow.checks.strays.PASSES_SECONDS", 1.1)
+    test_a_worker_that_is_dead_for_long_and_not_buried(cluster)
+
+
 def test_a_stream_that_lost_its_group(cluster):
     cluster.client.submit(FLOW, 1, run_id="more")
     cluster.wire.call(("XGROUP", "DESTROY", cluster.keys.stream("f", "s0"), GROUP))
