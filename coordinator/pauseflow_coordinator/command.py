@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 
 import click
 
 from pauseflow.cli.invocation import Invocation, common_options
 from pauseflow.embedded import server_url
 from pauseflow.service import Service, run_services
+from pauseflow.stopping import Stopping
 from pauseflow.store.fleet import Fleet
 from pauseflow.store.jobs import RqJobs
 from pauseflow.store.jobwaits import JobWaits
@@ -41,7 +41,7 @@ def coordinator(invocation: Invocation) -> None:
     Any number of coordinators may run at once. Records flow from stage to stage without one.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    stopping = threading.Event()
+    stopping = Stopping()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     settings = invocation.settings()

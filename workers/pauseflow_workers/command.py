@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from types import FrameType
 
@@ -22,9 +21,13 @@ from pauseflow.embedded import server_url
 from pauseflow.errors import UnknownName
 from pauseflow.graph import Graph
 from pauseflow.settings import APP_VARIABLE, NAMESPACE_VARIABLE, URL_VARIABLE, Settings
+from pauseflow.stopping import Stopping
 from pauseflow.store.server import Server
 from pauseflow_workers.keeper import Keeper
 from pauseflow_workers.worker import Worker
+
+PATIENCE = 1.0
+"""Seconds; see `Stopping`."""
 
 
 @click.command()
@@ -114,7 +117,7 @@ def _supervise(
     settings: Settings, url: str, flows: Sequence[str], stages: Sequence[str], processes: int
 ) -> None:
     """Keeps so many worker processes running until it is told to stop."""
-    stopping = threading.Event()
+    stopping = Stopping()
     failure: list[int] = []
 
     def give_up(reason: str, code: int) -> None:
@@ -136,6 +139,7 @@ def _supervise(
     with Children(environ, say, give_up) as children:
         for number in range(1, processes + 1):
             children.start(f"worker.{number}", arguments)
-        stopping.wait()
+        while not stopping.wait(PATIENCE):
+            pass
     if failure:
         sys.exit(failure[0])

@@ -25,6 +25,7 @@ from pauseflow.errors import (
 )
 from pauseflow.graph import ON_CANCEL, Graph
 from pauseflow.stages import Budget
+from pauseflow.stopping import Stopping
 from pauseflow.store.chunks import Chunks, Entry
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.fleet import Fleet
@@ -89,7 +90,7 @@ class Worker:
         chosen = _with_on_cancel(stages)
         self.label = label or os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
         self.name = f"{self.label}.{uuid.uuid4().hex[:8]}"
-        self.stopping = threading.Event()
+        self.stopping: threading.Event = Stopping()
         self.attempt_began = 0.0
         self._on_stuck = on_stuck
         self._keeper = keeper
