@@ -1,5 +1,7 @@
 """The letterbox: dead letters that are found, tried again, edited, dropped; and records skipped."""
 
+from dataclasses import replace
+
 import pytest
 
 from pauseflow import Flow, codec
@@ -252,13 +254,11 @@ def test_what_cannot_be_tried_again_keeps_all_letters(client, post, wire):
 
 def test_every_answer_of_a_revival(client, post, box):
     box.now_ms = 5
-    first = letter(0)
-    post(first)
+    post(letter(0))
+    (first,) = box.get(["r:s0:0"])
+    other = replace(first, stored=letter(0, error="Other").pack())
     state = State()
-    assert (
-        Revived(client._wire.call(box._revive(LINE.graph, letter(0, error="Other"), state, "a")))
-        is Revived.CHANGED
-    )
+    assert Revived(client._wire.call(box._revive(LINE.graph, other, state, "a"))) is Revived.CHANGED
     client.submit(LINE, 1, run_id="a")
     assert Revived(client._wire.call(box._revive(LINE.graph, first, state, "a"))) is Revived.THERE
     assert client.count_dead() == 1

@@ -35,7 +35,8 @@ class Plant:
         path = folder / f"{name}.py"
         path.write_text(app)
         self.environ = {**os.environ, "REDIS_URL": url, "FLOWCTL_APP": path.name}
-        self.flows = apps.load(str(path)).flows
+        with contextlib.chdir(folder):  # where its processes run, and leave what they write
+            self.flows = apps.load(str(path)).flows
         sys.modules.pop(name, None)
         self.client = Client.connect(client_url or url)
         self.server = Server.at(client_url or url)
