@@ -214,7 +214,7 @@ class Interruption:
         """Take back what was sent and not seen yet."""
         self._timer.cancel()
         if not self._took() and self._sent.is_set():
-            _raise_in(self._thread, None)
+            _flush(self._thread)
 
     def _took(self) -> bool:
         try:
@@ -239,7 +239,26 @@ class Interruption:
             self._sent.set()
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Have the exception raised in a thread when it next runs Python code; None: not any more."""
-    kind = None if exception is None else ctypes.py_object(exception)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), kind)
+class _Flushed(BaseException):
+    """What takes the place of an exception that was sent too late, and is caught at once."""
+
+
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Have the exception raised in a thread when it next runs Python code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(exception)
+    )
+
+
+def _flush(this: int) -> None:
+    """Leave nothing in the calling thread that is still to be raised.
+
+    Another exception takes the place of the one that was sent. To send NULL instead leaves the
+    interpreter (3.11, 3.12) with a request that nothing ever clears: each call and each turn of a
+    loop looks for it from then on, and a traced function of 3.11 does so for ever.
+    """
+    try:
+        while True:
+            _raise_in(this, _Flushed)
+    except _Flushed:
+        pass

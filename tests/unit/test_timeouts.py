@@ -41,9 +41,10 @@ def in_a_thread(call):
         except BaseException as error:  # noqa: BLE001 # handed over
             answers.append(error)
 
-    thread = threading.Thread(target=run)
+    # A daemon: a call that is never interrupted fails its test, and doesn't outlive it.
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join()
+    thread.join(LONG)
     (answer,) = answers
     if isinstance(answer, BaseException):
         raise answer
