@@ -245,9 +245,7 @@ class _Flushed(BaseException):
 
 def _raise_in(thread: int, exception: type[BaseException]) -> None:
     """Have the exception raised in a thread when it next runs Python code."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(exception)
-    )
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
 
 
 def _flush(this: int) -> None:

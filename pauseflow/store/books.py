@@ -232,20 +232,20 @@ def _rates(text: str) -> dict[str, float]:
 
 
 def _read_stage(name: str, line: str | None, rate: float) -> StageInfo:
-    counters = [_count(word) for word in line.split()] if line else [0] * 16
-    _, waiting, _, _, given, sent, cursor, flying, _, held, _, parked, ended = counters[:13]
-    done, emitted, busy = counters[13:]
+    *words, done, emitted, busy = line.split() if line else ["0"] * 16
+    _, waiting, _, _, given, sent, cursor, flying, _, held, _, parked, ended = map(_count, words)
     return StageInfo(
         name=name,
         arrived=given + waiting,
-        done=done,
-        emitted=emitted,
+        # less than zero for a while: see books.lua
+        done=0 if done[:1] == "-" and _count(done[1:]) else _count(done),
+        emitted=_count(emitted),
         cursor=cursor,
         in_flight=max(flying, sent - cursor) if cursor else flying,
         backlog=waiting,
         held=held,
         parked=parked,
         ended=ended == 2,
-        busy=busy / 1e6,
+        busy=_count(busy) / 1e6,
         rate=rate,
     )

@@ -21,7 +21,10 @@ PLACE_KEPT = ("rate", "limit")
 
 NAMED = 5
 
-_BOOKS = re.compile(rb" ".join([rb"(\d{1,16})"] * len(COUNTERS)))
+# Only what is done may be less than zero, for a while: see books.lua.
+_BOOKS = re.compile(
+    rb" ".join(rb"(-?\d{1,16})" if name == "done" else rb"(\d{1,16})" for name in COUNTERS)
+)
 
 _WORDS = {
     "waiting": "{} pieces in the backlog",

@@ -4,10 +4,12 @@ import os
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_equivalence import STAGES, TRIES, Scene, build
+from test_equivalence import STAGES, TRIES, Scene, build, listed
 
+from pauseflow import Flow
 from pauseflow.store.recount import recount
 from pauseflow.store.survey import Surveyor
+from support.hands import FixedTuning, Hands
 
 LOOSE = [
     (kind, fn, {"ordered": False, **options})
@@ -65,3 +67,32 @@ def test_a_healthy_run_adds_up_at_any_moment(data, specs, values):
     scene = Watched(data, build(specs, finals))
     scene.run(values)
     assert scene.looks
+
+
+def test_a_record_parked_behind_one_that_is_not_done_is_done_once(server, client):
+    flow = Flow("f")
+    flow.branch(listed, name="s0", ordered=False)
+    tuning = FixedTuning(target=2)
+    client._tuning = client._runs._tuning = tuning
+    hands = Hands(server, flow, tuning=tuning)
+    client.open(flow, run_id="r")
+    client._runs.append(flow.graph, "r", 0, [1, 2], close=True)
+
+    def done():
+        info = client.run("r")
+        survey = Surveyor(hands.keys, hands.wire).survey(info)
+        assert [each.text for each in recount(survey, flow.graph)] == []
+        return info.stages[0].done
+
+    (entry,) = hands.at("s0")
+    result = hands.result(entry, ["b"], done=-1)
+    result.at_once.append(hands.alone(entry.envelope, 1))
+    result.rest = hands.rest(entry.envelope, 0)
+    hands.put(entry, result)
+    assert done() == 0
+    alone, rest = sorted(hands.at("s0"), key=lambda each: each.envelope.count)
+    hands.commit(rest, ["a"])
+    assert done() == 1
+    hands.commit(alone, ["c"])
+    assert done() == 2
+    assert list(client.results("r")) == ["b", "a", "c"]

@@ -10,9 +10,11 @@
 --   held      chunks with an entry in the reorder buffer;  held_items, held_bytes: their outputs
 --   parked    continuations in the parked hash
 --   ended     0: input goes on; 1: the last chunk is done; 2: the next stages were told
---   done      records processed;  emitted: items emitted;  busy: microseconds of work
+--   done      records processed, less than zero for a while if one was parked that came behind one that is not
+--             done: its chunk counts it in passing, and so does it when it is done, so that it is taken off here
+--   emitted   items emitted;  busy: microseconds of work
 local BACKLOG_BOOKS = '^(%d+) (%d+) (%d+)'
-local BOOKS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
+local BOOKS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+)$'
 
 -- Reads a line into a stage. Returns false if it is damaged: then the stage is as it was.
 -- Adding 0 makes a number of a string of digits, at less cost than tonumber.
