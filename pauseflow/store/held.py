@@ -1,4 +1,8 @@
-"""What people hold: runs, flows and stages that stand still, as workers learn of it."""
+"""What people hold: runs, flows and stages that stand still, as workers learn of it.
+
+Beside it stands whether a run of this namespace ever had another priority than the normal one:
+until then nobody reads the streams of the others.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from dataclasses import dataclass, field
 
 CHANGES = "changes"
 """The field that counts how often the others have changed."""
+
+LANES = "lanes"
+"""The field that says that there are runs of other priorities."""
 
 PAUSED = "paused"
 CANCELLED = "cancelled"
@@ -30,11 +37,13 @@ class Held:
         runs: ids of runs that are paused or cancelled, and which of both.
         flows: names of flows that are paused.
         stages: flow and name of stages that are paused by themselves.
+        lanes: there are, or were, runs of another priority than the normal one.
     """
 
     runs: Mapping[str, str] = field(default_factory=dict)
     flows: frozenset[str] = frozenset()
     stages: frozenset[tuple[str, str]] = frozenset()
+    lanes: bool = False
 
     @classmethod
     def parse(cls, flat: Sequence[bytes]) -> Held:
@@ -42,6 +51,7 @@ class Held:
         runs: dict[str, str] = {}
         flows: set[str] = set()
         stages: set[tuple[str, str]] = set()
+        lanes = False
         for name, value in zip(flat[::2], flat[1::2], strict=True):
             match name.decode("utf-8", "replace").split(":"):
                 case ["run", run_id]:
@@ -50,7 +60,9 @@ class Held:
                     flows.add(flow)
                 case ["stage", flow, stage]:
                     stages.add((flow, stage))
-        return cls(runs, frozenset(flows), frozenset(stages))
+                case [word] if word == LANES:
+                    lanes = True
+        return cls(runs, frozenset(flows), frozenset(stages), lanes)
 
     def holds_stage(self, flow: str, stage: str) -> bool:
         """Whether a stage stands still, by itself or with its flow."""

@@ -21,6 +21,7 @@ from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Appended, Delivered, Prioritized, Submitted
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.foreign import CODE, origin_of_chunk
+from pauseflow.store.held import LANES
 from pauseflow.store.keys import Keys, RunKeys, readable_ids, valid_run_id
 from pauseflow.store.lanes import Lane
 from pauseflow.store.pieces import cut
@@ -81,12 +82,19 @@ class Runs:
 
     def prioritize(self, run_id: str, priority: Lane) -> Prioritized:
         """Gives a run another priority."""
+        self._open_lane(priority)
         run = self._keys.run(run_id)
         return Prioritized(self._wire.call(commands.prioritize(run.base, priority.stored)))
+
+    def _open_lane(self, priority: Lane) -> None:
+        """Has workers read the streams of other priorities, before there is anything in them."""
+        if priority is not Lane.NORMAL:
+            self._wire.call(commands.hold(self._keys.held, LANES, "1"))
 
     def _make(self, graph: Graph, run_id: str, items: bytes | None, priority: Lane) -> int:
         if not valid_run_id(run_id):
             raise SettingsError(f"run id {run_id!r}: use 1 to 120 letters, digits, '_', '.' or '-'")
+        self._open_lane(priority)
         cast = self._casting(graph).feeding(graph.root.name)
         made = Submission.of(self._keys, graph, cast, run_id, items, self.now_ms, priority)
         status, position, _ = self._wire.call(commands.submit(*made))

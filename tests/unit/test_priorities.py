@@ -138,3 +138,23 @@ def test_results_and_order_do_not_depend_on_it(fake):
             cluster.client.prioritize(priority, "low")
         for priority in ("low", "high", "normal"):
             assert cluster.finish(priority) == list(range(100))
+
+
+def test_streams_of_other_priorities_are_read_from_the_first_such_run_on(fake):
+    flow = flow_of("a", "b")
+    with Cluster(fake, flow) as cluster:
+        (worker,) = cluster.workers
+
+        def streams():
+            command = worker._chunks.read(1, block=False)
+            return command.count(">")
+
+        cluster.client.submit(flow, 1, run_id="usual")
+        cluster.step(worker)
+        worker.renew()
+        assert streams() == 2
+        cluster.client.submit(flow, 2, run_id="urgent", priority="high")
+        worker.renew()
+        assert streams() == 6
+        cluster.settle()
+        assert cluster.client.run("urgent").state is RunState.DONE

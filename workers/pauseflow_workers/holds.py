@@ -58,8 +58,9 @@ class Holds:
             news = False
             if changes != self._changes:
                 held = Held.parse(wire.call(("HGETALL", self._keys.held)))
-                news = (held.flows, held.stages) != (self._held.flows, self._held.stages)
-                self._held, self._changes = held, changes
+                before, self._held = self._held, held
+                news = _streams(held) != _streams(before)
+                self._changes = changes
                 self._chunks.leave_out(held)
             self._heard_at = time.monotonic()
         return news
@@ -93,6 +94,11 @@ class Holds:
         if envelope.run not in self._held.runs:
             return self._chunks.give_back([entry])[0]
         return self._chunks.commit(entry, envelope, Result([], 0, 0, 0, rest=_whole(envelope)))
+
+
+def _streams(held: Held) -> tuple[object, ...]:
+    """What decides which streams are read."""
+    return held.flows, held.stages, held.lanes
 
 
 def _whole(envelope: Envelope) -> Envelope:

@@ -175,10 +175,17 @@ class Worker:
             self._turnstile.close()
 
     def run_once(self) -> int:
-        """One turn without waiting, for tests. Returns how many chunks were worked on."""
+        """One turn without waiting, for tests. Returns how many chunks were worked on.
+
+        Where nothing is to be done it asks what people hold, as its heartbeat would by then.
+        """
         if not self._connected:
             self._connect()
         self._exchange.fill(block=False)
+        if not self._exchange.ahead and self._holds.hear(
+            self._wire, self._wire.call(self._holds.question)
+        ):
+            self._exchange.fill(block=False)
         worked = self._exchange.ahead
         while self._attempt_next():
             pass
