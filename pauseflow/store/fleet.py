@@ -140,9 +140,28 @@ class Fleet:
             )
         return moved
 
-    def return_strays(
-        self, wire: Wire, worker: str, stages: list[str], known: set[tuple[str, bytes]]
-    ) -> set[tuple[str, bytes]]:
+    def in_hand(self, wire: Wire, worker: str, stages: list[str]) -> set[tuple[str, bytes]]:
+        """What the server says that a worker has in hand: stages and entry ids.
+
+        Args:
+            wire: a connection.
+            worker: its name.
+            stages: what it consumes, as `<flow>:<stage>`; of each the oldest hundred are told.
+        """
+        replies = wire.exchange(
+            [
+                ("XPENDING", self._stream(stage), GROUP, "-", "+", RECLAIM_ENTRIES, worker)
+                for stage in stages
+            ]
+        )
+        return {
+            (stage, item[0])
+            for stage, reply in zip(stages, replies, strict=True)
+            if not isinstance(reply, StoreError)
+            for item in reply
+        }
+
+    def return_strays(self, wire: Wire, worker: str, strays: Iterable[tuple[str, bytes]]) -> None:
         """Puts back what was delivered to a living worker in a reply that it has not seen.
 
         The reply got lost with the connection, or lies unread. Nobody else would miss it: the
@@ -151,32 +170,17 @@ class Fleet:
         Args:
             wire: a connection.
             worker: its name.
-            stages: what it consumes, as `<flow>:<stage>`.
-            known: what it has in hand: stages and entry ids. These stay.
-
-        Returns:
-            The stages and ids of what was put back.
+            strays: stages and entry ids. What the worker does not have any more stays as it is.
         """
-        replies = wire.exchange(
-            [
-                ("XPENDING", self._stream(stage), GROUP, "-", "+", RECLAIM_ENTRIES, worker)
-                for stage in stages
-            ]
-        )
-        strays: dict[str, list[bytes]] = {}
-        for stage, reply in zip(stages, replies, strict=True):
-            if isinstance(reply, StoreError):
-                continue
-            ids = [item[0] for item in reply if (stage, item[0]) not in known]
-            if ids:
-                strays[stage] = ids
+        by_stage: dict[str, list[bytes]] = {}
+        for stage, entry in sorted(strays):
+            by_stage.setdefault(stage, []).append(entry)
         put_back = [
-            commands.giveback(self._stream(stage), worker, ids) for stage, ids in strays.items()
+            commands.giveback(self._stream(stage), worker, ids) for stage, ids in by_stage.items()
         ]
         for reply in wire.exchange(put_back) if put_back else ():
             if isinstance(reply, StoreError):
                 raise reply
-        return {(stage, entry) for stage, ids in strays.items() for entry in ids}
 
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
         """Consumers without a lease, lost in a failover, say: pairs of stage and worker."""

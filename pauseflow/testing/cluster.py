@@ -146,7 +146,8 @@ class Cluster:
 
     def put_back(self, worker: SteppedWorker) -> None:
         """What a lost worker had in hand is there for others at once, and was nobody's fault."""
-        self.fleet.return_strays(self.wire, worker.name, worker.reads, set())
+        in_hand = self.fleet.in_hand(self.wire, worker.name, worker.reads)
+        self.fleet.return_strays(self.wire, worker.name, in_hand)
         self.fleet.leave(self.wire, worker.name, worker.reads)
 
     def add(self, flow: Flow) -> None:

@@ -182,19 +182,24 @@ def test_names_that_no_worker_can_have_stop_nobody(dead, fleet, wire):
 
 
 def test_what_a_worker_does_not_know_of_is_put_back(server, dead, fleet, wire):
-    known = {("f:s0", dead.entries[1].id)}
-    strays = fleet.return_strays(wire, "dead", STAGES, known)
-    assert strays == {("f:s0", dead.entries[0].id), ("f:s0", dead.entries[2].id)}
+    in_hand = fleet.in_hand(wire, "dead", STAGES)
+    assert in_hand == {("f:s0", entry.id) for entry in dead.entries}
+    fleet.return_strays(wire, "dead", in_hand - {("f:s0", dead.entries[1].id)})
     entries = Hands(server, FLOW, "heir").take()
     assert [entry.envelope.crashes for entry in entries] == [0, 0]
     assert dead.commit(dead.entries[1], ["x"]) is Committed.YES
     assert dead.commit(dead.entries[0], ["x"]) is Committed.FENCED
 
 
-def test_a_worker_that_knows_all_that_it_has_puts_nothing_back(dead, fleet, wire):
+def test_what_a_worker_does_not_have_any_more_is_not_put_back(server, dead, fleet, wire):
+    in_hand = fleet.in_hand(wire, "dead", [*STAGES, "f:gone"])
+    assert dead.commit(dead.entries[0], ["x"]) is Committed.YES
+    wire.exchange(dead.chunks.give_back(dead.entries[1:]))
+    heir = Hands(server, FLOW, "heir")
+    heir.at("s0")
     before = contents(wire)
-    known = {("f:s0", entry.id) for entry in dead.entries}
-    assert fleet.return_strays(wire, "dead", [*STAGES, "f:gone"], known) == set()
+    fleet.return_strays(wire, "dead", in_hand)
+    fleet.return_strays(wire, "dead", set())
     assert contents(wire) == before
 
 
@@ -312,7 +317,9 @@ def test_a_full_server_keeps_what_it_has(real):
             (given_back,) = wire.exchange(hands.chunks.give_back([entry]))
             assert given_back == 1
             (entry,) = hands.take()
-            assert len(Fleet(hands.keys).return_strays(wire, "h", STAGES, set())) == 1
+            fleet = Fleet(hands.keys)
+            fleet.return_strays(wire, "h", fleet.in_hand(wire, "h", STAGES))
+            assert hands.pending("s0") == []
             (entry,) = hands.take()
             assert hands.commit(entry, ["x"]) is Committed.YES
         finally:

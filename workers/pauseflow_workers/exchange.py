@@ -181,18 +181,25 @@ class Exchange:
             entry, self._at_work = self._at_work, None
             return entry
 
-    def in_hand(self) -> set[tuple[str, bytes]]:
-        """All entries that this worker knows to be its own: stage and id."""
+    def disown(self, delivered: set[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+        """Finds what was delivered in a reply that got lost, or that lies unread, to be given back.
+
+        From here on it is left out of that reply, should it come while it is given back.
+
+        Args:
+            delivered: stages and ids of what the server says that this worker has.
+
+        Returns:
+            Those that it does not know of.
+        """
         with self._lock:
             commits = [entry for entry, _ in self._commits]
             sent = [entry for each in self._sent for entry, _ in each.commits]
             at_work = [self._at_work] if self._at_work is not None else []
-            return {_place(entry) for entry in (*commits, *sent, *self._ahead, *at_work)}
-
-    def disown(self, strays: set[tuple[str, bytes]]) -> None:
-        """Leaves out these entries if the reply under way brings them: they were given back."""
-        with self._lock:
+            known = {_place(entry) for entry in (*commits, *sent, *self._ahead, *at_work)}
+            strays = delivered - known
             self._strays |= strays
+            return strays
 
     def _send(self, *, read: bool, block: bool = False) -> None:
         reading = self._read(block=block) if read else None
@@ -237,6 +244,7 @@ class Exchange:
             lost = [commit for sent in self._sent for commit in sent.commits]
             self._commits = lost + self._commits
             self._sent.clear()
+            self._strays.clear()
 
     def _take_in(self, reply: Reply) -> None:
         if isinstance(reply, StoreError) and any(word in str(reply) for word in _LOST):
@@ -247,7 +255,8 @@ class Exchange:
         entries = self._chunks.entries(reply)
         with self._lock:
             self._ahead.add(entry for entry in entries if _place(entry) not in self._strays)
-            self._strays.clear()
+            if not any(sent.read for sent in self._sent):
+                self._strays.clear()
             self._low_water = len(self._ahead) // 2
 
     def _note(self, commits: list[tuple[Entry, Command]], replies: list[Reply]) -> None:

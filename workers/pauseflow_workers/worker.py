@@ -353,8 +353,8 @@ class Worker:
 
     def _return_strays(self, wire: Wire) -> None:
         """Gives back what was read for us in a reply that got lost, or that lies unread."""
-        known = self._exchange.in_hand()
-        self._exchange.disown(self._fleet.return_strays(wire, self.name, self._lanes, known))
+        delivered = self._fleet.in_hand(wire, self.name, self._lanes)
+        self._fleet.return_strays(wire, self.name, self._exchange.disown(delivered))
 
     # The heartbeat's thread calls what follows.
 
