@@ -44,13 +44,18 @@ def wire(fake):
 
 
 @pytest.fixture
-def worker(fake):
+def client(fake):
+    with Client(fake) as connected:
+        yield connected
+
+
+@pytest.fixture
+def worker(fake, client):
     worker = worker_of(fake, FLOW)
     worker._connect()
     worker._exchange._how_many = lambda: CHUNKS
-    with Client(fake) as client:
-        for number in range(CHUNKS):
-            client.submit(FLOW, number, run_id=f"r{number}")
+    for number in range(CHUNKS):
+        client.submit(FLOW, number, run_id=f"r{number}")
     worker._exchange._send(read=True)  # its reply lies unread
     yield worker
     while worker.run_once():
@@ -75,6 +80,16 @@ def test_what_lies_unread_goes_back_and_is_left_out_when_it_is_read(worker, wire
     assert pending(wire) == set()
     worker._exchange.flush_sent()
     assert ahead(worker) == set()
+
+
+def test_what_lies_unread_in_a_second_reply_is_left_out_of_that(worker, wire, client):
+    client.submit(FLOW, 0, run_id="another")
+    worker._exchange._send(read=True)
+    assert len(pending(wire)) == CHUNKS + 1
+    worker.help()
+    worker._exchange.flush_sent()
+    assert ahead(worker) == pending(wire) == set()
+    assert worker._exchange._strays == set()
 
 
 @pytest.mark.parametrize("after", ["XPENDING", "EVALSHA"])
