@@ -1,11 +1,14 @@
-"""Runs that wait for signals, and records that are tried again or set aside, through the engine."""
+"""Runs that wait for signals, and records that are tried again or set aside, through the engine.
+
+With the test kit, as users have it; and with its cluster where a test looks closer.
+"""
 
 import pytest
 
-from pauseflow import Flow, PauseFlow, SignalTimeout, current
+from pauseflow import Flow, PauseFlow, SignalTimeout, StageFailed, current
 from pauseflow.client import RunState
 from pauseflow.failing import RetryAfter
-from pauseflow.store.letters import Letter
+from pauseflow.testing import assert_resumable
 from support.cluster import Cluster
 from support.hands import FixedTuning
 
@@ -18,42 +21,43 @@ def ask(document):
     yield (document, answer)
 
 
+ASKING = Flow("f")
+ASKING.branch(ask)
+
+
 def approved(document):
     if current().signalled is None:
         raise PauseFlow(until=f"approval:{document}")
     return (document, current().signal)
 
 
-def test_a_run_waits_for_a_signal_and_goes_on_with_its_data(fake):
-    flow = Flow("f")
-    flow.branch(ask)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, "doc", run_id="local")
-        cluster.settle()
-        (parked,) = cluster.client.run("local").parked
-        assert (parked.why, parked.note) == ("signal", "approval")
-        assert cluster.client.signal("local", "approval", {"by": "me"})
-        assert cluster.finish() == [("doc", {"by": "me"})]
+def test_a_run_waits_for_a_signal_and_goes_on_with_its_data(flow_engine):
+    flow_engine.submit(ASKING, "doc")
+    (parked,) = flow_engine.parked
+    assert (parked.why, parked.waits_for) == ("signal", "approval")
+    assert flow_engine.signal("approval", {"by": "me"})
+    assert flow_engine.finish() == [("doc", {"by": "me"})]
 
 
-def test_a_signal_that_does_not_come_in_time_is_raised_at_the_pause(fake):
-    flow = Flow("f")
-    flow.branch(ask)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, "doc", run_id="local")
-        cluster.settle()
-        cluster.advance(3599)
-        cluster.settle()
-        assert cluster.client.run("local").state is RunState.RUNNING
-        cluster.advance(2)
-        assert cluster.finish() == [("doc", "nobody came")]
+def test_a_signal_that_does_not_come_in_time_is_raised_at_the_pause(flow_engine):
+    run = flow_engine.submit(ASKING, "doc")
+    flow_engine.advance(3599)
+    assert flow_engine.client.run(run).state is RunState.RUNNING
+    flow_engine.advance(2)
+    assert flow_engine.finish() == [("doc", "nobody came")]
+
+
+def test_a_wait_for_a_signal_may_be_cut_off_anywhere():
+    assert_resumable(ASKING, "doc", signals={"approval": "yes"}, exhaustive=True)
+
+
+def test_a_wait_in_vain_may_be_cut_off_anywhere():
+    assert_resumable(ASKING, "doc", signals={})
 
 
 def test_the_worker_that_goes_on_is_another_one(fake):
-    flow = Flow("f")
-    flow.branch(ask)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, "doc", run_id="local")
+    with Cluster(fake, ASKING) as cluster:
+        cluster.client.submit(ASKING, "doc", run_id="local")
         cluster.settle()
         cluster.lose(cluster.workers[0])
         cluster.hire()
@@ -61,51 +65,61 @@ def test_the_worker_that_goes_on_is_another_one(fake):
         assert cluster.finish() == [("doc", 1)]
 
 
-def test_many_records_wait_at_once_in_an_unordered_stage(fake):
+def test_many_records_wait_at_once_in_an_unordered_stage(flow_engine):
     flow = Flow("f")
     flow.map(approved, ordered=False)
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(50))
-        cluster.settle()
-        assert cluster.client.run("local").stages[0].parked == 50
-        for number in reversed(range(50)):
-            assert cluster.client.signal("local", f"approval:{number}", -number)
-        assert sorted(cluster.finish()) == [(n, -n) for n in range(50)]
+    flow_engine.feed(flow, range(50))
+    assert len(flow_engine.parked) == 50
+    for number in reversed(range(50)):
+        assert flow_engine.signal(f"approval:{number}", -number)
+    assert sorted(flow_engine.finish()) == [(n, -n) for n in range(50)]
 
 
-def test_in_an_ordered_stage_the_rest_of_the_run_waits_behind(fake):
+def test_in_an_ordered_stage_the_rest_of_the_run_waits_behind(flow_engine):
     flow = Flow("f")
     flow.map(approved)
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(5))
-        for number in range(5):
-            cluster.settle()
-            cluster.client.signal("local", f"approval:{number}", -number)
-        assert cluster.finish() == [(n, -n) for n in range(5)]
+    flow_engine.feed(flow, range(5))
+    for number in range(5):
+        assert flow_engine.results == [(n, -n) for n in range(number)]
+        assert flow_engine.signal(f"approval:{number}", -number)
+    assert flow_engine.finish() == [(n, -n) for n in range(5)]
 
 
-def test_a_wait_in_a_loop_takes_one_signal_a_time(fake):
-    def collect(count):
-        for _ in range(count):
-            yield (yield PauseFlow(until="tick"))
+def collect(count):
+    for _ in range(count):
+        yield (yield PauseFlow(until="tick"))
 
+
+def test_a_wait_in_a_loop_takes_one_signal_a_time(flow_engine):
     flow = Flow("f")
     flow.branch(collect)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 3, run_id="local")
-        cluster.client.signal("local", "tick", "early")
-        cluster.settle()
-        assert cluster.client.run("local").results.count == 1
-        cluster.client.signal("local", "tick", "b")
-        cluster.settle()
-        assert cluster.client.run("local").results.count == 2
-        cluster.client.signal("local", "tick", "c")
-        assert cluster.finish() == ["early", "b", "c"]
+    with_early = flow_engine.submit(flow, 3)
+    flow_engine.signal("tick", "early")
+    assert flow_engine.results_of(with_early) == ["early"]
+    flow_engine.signal("tick", "b")
+    assert flow_engine.results_of(with_early) == ["early", "b"]
+    flow_engine.signal("tick", "c")
+    assert flow_engine.finish() == ["early", "b", "c"]
 
 
-def test_a_function_that_fails_after_its_signal_still_has_it(fake):
+def test_signals_in_a_loop_are_each_taken_once_wherever_it_is_cut_off():
+    flow = Flow("f")
+    flow.branch(collect)
+    assert_resumable(flow, 3, signals=Ticks())
+
+
+class Ticks:
+    """Gives another answer each time."""
+
+    def __init__(self):
+        self.given = 0
+
+    def __call__(self, _):
+        self.given += 1
+        return self.given
+
+
+def test_a_function_that_fails_after_its_signal_still_has_it(flow_engine):
     tries = []
 
     def ship(order):
@@ -118,14 +132,13 @@ def test_a_function_that_fails_after_its_signal_still_has_it(fake):
 
     flow = Flow("f")
     flow.map(ship, retries=5, backoff=1)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 7, run_id="local")
-        cluster.client.signal("local", "paid", "cash")
-        assert cluster.finish(far=31) == [(7, "cash")]
-        assert tries == ["cash"] * 3
+    flow_engine.submit(flow, 7)
+    flow_engine.signal("paid", "cash")
+    assert flow_engine.finish() == [(7, "cash")]
+    assert tries == ["cash"] * 3
 
 
-def test_a_record_is_tried_again_after_its_backoff_and_others_wait_in_order(fake):
+def test_a_record_is_tried_again_after_its_backoff_and_others_wait_in_order(flow_engine):
     tries = []
 
     def flaky(number):
@@ -136,19 +149,16 @@ def test_a_record_is_tried_again_after_its_backoff_and_others_wait_in_order(fake
 
     flow = Flow("f")
     flow.map(flaky, retries=2, backoff=10)
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(4))
-        cluster.settle()
-        (parked,) = cluster.client.run("local").parked
-        assert parked.why == "retry"
-        assert "no answer" in parked.note
-        assert 4 < (parked.wake - parked.since).total_seconds() <= 10
-        assert cluster.finish(far=31) == [0, 1, 2, 3]
-        assert [attempt for number, attempt in tries if number == 1] == [0, 1, 2]
+    flow_engine.feed(flow, range(4))
+    (parked,) = flow_engine.parked
+    assert parked.why == "retry"
+    assert "no answer" in parked.note
+    assert 4 < (parked.wake - flow_engine.now).total_seconds() <= 10
+    assert flow_engine.finish() == [0, 1, 2, 3]
+    assert [attempt for number, attempt in tries if number == 1] == [0, 1, 2]
 
 
-def test_progress_starts_the_count_anew(fake):
+def test_progress_starts_the_count_anew(flow_engine):
     failed = set()
 
     def pages(count):
@@ -161,12 +171,10 @@ def test_progress_starts_the_count_anew(fake):
 
     flow = Flow("f")
     flow.branch(pages, retries=1, backoff=1)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 5, run_id="local")
-        assert cluster.finish(far=31) == list(range(5))
+    assert flow_engine.run(flow, 5) == list(range(5))
 
 
-def test_when_retries_are_used_up_the_run_halts_at_that_record(fake):
+def test_when_retries_are_used_up_the_run_halts_at_that_record(flow_engine):
     broken = [True]
 
     def brittle(number):
@@ -176,21 +184,19 @@ def test_when_retries_are_used_up_the_run_halts_at_that_record(fake):
 
     flow = Flow("f")
     flow.map(brittle, retries=2, backoff=1)
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(4))
-        for _ in range(3):
-            cluster.settle()
-            cluster.advance(2)
-        assert cluster.client.run("local").state is RunState.HALTED
-        assert "a bug" in cluster.client.run("local").error
-        broken.clear()
-        assert cluster.client.retry("local") == 1
-        assert cluster.finish(far=31) == [0, 1, 2, 3]
+    run = flow_engine.feed(flow, range(4))
+    with pytest.raises(StageFailed, match="a bug") as halted:
+        flow_engine.finish()
+    assert halted.value.key == f"{run}:brittle:2"
+    assert flow_engine.client.run(run).state is RunState.HALTED
+    assert "a bug" in flow_engine.client.run(run).error
+    broken.clear()
+    flow_engine.retry()
+    assert flow_engine.finish() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_dead_record_is_set_aside_and_the_run_goes_on(fake, ordered):
+def test_a_dead_record_is_set_aside_and_the_run_goes_on(flow_engine, ordered):
     def brittle(number):
         if number % 3 == 2:
             raise ValueError(f"not {number}")
@@ -198,20 +204,13 @@ def test_a_dead_record_is_set_aside_and_the_run_goes_on(fake, ordered):
 
     flow = Flow("f")
     flow.map(brittle, ordered=ordered, on_error="dead", retries=1, backoff=1)
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(9))
-        assert sorted(cluster.finish(far=31)) == [0, 1, 3, 4, 6, 7]
-        kept = cluster.wire.call(("HGETALL", cluster.keys.letters))
-        letters = {
-            key.decode(): Letter.parse(text)
-            for key, text in zip(kept[::2], kept[1::2], strict=True)
-        }
-        assert sorted(letters) == ["local:brittle:2", "local:brittle:5", "local:brittle:8"]
-        letter = letters["local:brittle:5"]
-        assert (letter.error_type, letter.error, letter.attempts) == ("ValueError", "not 5", 2)
-        assert "brittle" in letter.traceback
-        cluster.wire.call(("DEL", cluster.keys.letters, cluster.keys.dead))
+    run = flow_engine.feed(flow, range(9))
+    assert sorted(flow_engine.finish()) == [0, 1, 3, 4, 6, 7]
+    letters = {letter.key: letter for letter in flow_engine.dead}
+    assert sorted(letters) == [f"{run}:brittle:{number}" for number in (2, 5, 8)]
+    letter = letters[f"{run}:brittle:5"]
+    assert (letter.error_type, letter.error, letter.attempts) == ("ValueError", "not 5", 2)
+    assert "brittle" in letter.traceback
 
 
 def test_a_dead_record_among_many_in_one_chunk(fake):
@@ -231,7 +230,7 @@ def test_a_dead_record_among_many_in_one_chunk(fake):
         cluster.wire.call(("DEL", cluster.keys.letters, cluster.keys.dead))
 
 
-def test_a_fallback_takes_the_place_of_what_failed(fake):
+def test_a_fallback_takes_the_place_of_what_failed(flow_engine):
     def brittle(number):
         if number == 1:
             raise ValueError("no")
@@ -239,13 +238,11 @@ def test_a_fallback_takes_the_place_of_what_failed(fake):
 
     flow = Flow("f")
     flow.map(brittle, fallback=lambda error, record: f"{record}: {error}")
-    with Cluster(fake, flow) as cluster:
-        with cluster.client.open(flow, run_id="local") as run:
-            run.extend(range(3))
-        assert cluster.finish() == [0, "1: no", 2]
+    flow_engine.feed(flow, range(3))
+    assert flow_engine.finish() == [0, "1: no", 2]
 
 
-def test_retry_after_says_when(fake):
+def test_retry_after_says_when(flow_engine):
     tries = []
 
     def limited(number):
@@ -256,16 +253,16 @@ def test_retry_after_says_when(fake):
 
     flow = Flow("f")
     flow.map(limited)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 5, run_id="local")
-        cluster.settle()
-        (parked,) = cluster.client.run("local").parked
-        assert parked.why == "retry"
-        assert (parked.wake - parked.since).total_seconds() == pytest.approx(30, abs=1)
-        assert cluster.finish(far=31) == [5]
+    flow_engine.submit(flow, 5)
+    began = flow_engine.now
+    (parked,) = flow_engine.parked
+    assert parked.why == "retry"
+    assert (parked.wake - began).total_seconds() == pytest.approx(30, abs=1)
+    assert flow_engine.finish() == [5]
+    assert (flow_engine.now - began).total_seconds() >= 3 * 30
 
 
-def test_a_pause_is_never_a_failure(fake):
+def test_a_pause_is_never_a_failure(flow_engine):
     tries = []
 
     def patient(number):
@@ -276,10 +273,8 @@ def test_a_pause_is_never_a_failure(fake):
 
     flow = Flow("f")
     flow.map(patient, retries=1)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 5, run_id="local")
-        assert cluster.finish(far=31) == [5]
-        assert set(tries) == {0}
+    assert flow_engine.run(flow, 5) == [5]
+    assert set(tries) == {0}
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -333,26 +328,21 @@ def test_a_failure_that_passes_does_not_slow_down_a_long_series(fake):
         assert cluster.finish() == list(range(3_000))
 
 
-def test_a_fallback_knows_where_it_is(fake):
+def test_a_fallback_knows_where_it_is(flow_engine):
     flow = Flow("f")
     flow.map(lambda n: 1 // n, name="divide", fallback=lambda *_: current().key)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 0, run_id="local")
-        assert cluster.finish() == ["local:divide:0"]
+    assert flow_engine.run(flow, 0, run_id="local") == ["local:divide:0"]
 
 
-def test_a_fallback_that_fails_too_halts_the_run(fake):
+def test_a_fallback_that_fails_too_halts_the_run(flow_engine):
     def worse(*_):
         raise SystemExit("worse")
 
     flow = Flow("f")
     flow.map(lambda n: 1 // n, name="divide", fallback=worse)
-    with Cluster(fake, flow) as cluster:
-        cluster.client.submit(flow, 0, run_id="local")
-        cluster.settle()
-        assert cluster.client.run("local").state is RunState.HALTED
-        assert "SystemExit: worse" in cluster.client.run("local").error
-    cluster.wire.call(("FLUSHALL",))
+    run = flow_engine.submit(flow, 0)
+    assert flow_engine.client.run(run).state is RunState.HALTED
+    assert "SystemExit: worse" in flow_engine.client.run(run).error
 
 
 def test_what_waits_is_not_done(fake):
