@@ -178,9 +178,7 @@ class Fleet:
         put_back = [
             commands.giveback(self._stream(stage), worker, ids) for stage, ids in by_stage.items()
         ]
-        for reply in wire.exchange(put_back) if put_back else ():
-            if isinstance(reply, StoreError):
-                raise reply
+        wire.call_all(put_back)
 
     def orphans(self, wire: Wire) -> list[tuple[str, str]]:
         """Consumers without a lease, lost in a failover, say: pairs of stage and worker."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from itertools import islice
+from typing import assert_never
 
 from pauseflow import codec
-from pauseflow.errors import RunOver, StoreError
+from pauseflow.errors import RunOver
 from pauseflow.graph import ON_CANCEL, telling_flow
 from pauseflow.store import commands
 from pauseflow.store.commands import Cancelled, PausedRun, Resumed
@@ -66,6 +67,8 @@ class Holding:
                 raise RunOver(f"run {run_id!r} is done: there is nothing to pause")
             case PausedRun.CANCELLED:
                 raise RunOver(f"run {run_id!r} is cancelled: there is nothing to pause")
+            case _:
+                assert_never(status)
 
     def resume(self, run_id: str) -> bool:
         """Lets a paused run go on, and what it has parked for the pause. Returns whether it was.
@@ -93,6 +96,8 @@ class Holding:
             case Resumed.NOT_PAUSED | Resumed.YES | Resumed.HALTED:
                 woken = self._wake(flow, run_id)
                 return status is not Resumed.NOT_PAUSED or woken > 0
+            case _:
+                assert_never(status)
 
     def _wake(self, flow: str, run_id: str) -> int:
         """Puts back all that was parked because its run was paused."""
@@ -100,10 +105,7 @@ class Holding:
         names = (f"{run_id} {flow} {name}" for name, chunk in parked if chunk.why == PAUSED)
         woken = 0
         while some := list(islice(names, AT_ONCE)):
-            for reply in self._wire.exchange(list(waking(self._keys, some, PAUSED))):
-                if isinstance(reply, StoreError):
-                    raise reply
-                woken += int(reply)
+            woken += sum(map(int, self._wire.call_all(list(waking(self._keys, some, PAUSED)))))
         return woken
 
     def cancel(self, run_id: str) -> bool:

@@ -155,7 +155,9 @@ class RqJobs:
         """The job, and whether whoever works on it is alive."""
         executions = self._call("ZRANGE", f"{PREFIX}:executions:{job_id}", 0, -1)
         names = [job_id, *(f"{job_id}:{_text(each)}" for each in executions)]
-        ends = self._all([("ZSCORE", f"{PREFIX}:wip:{job.queue}", name) for name in names])
+        ends = self._wire.call_all(
+            [("ZSCORE", f"{PREFIX}:wip:{job.queue}", name) for name in names]
+        )
         if any(end is not None and float(end) > now for end in ends):
             return job
         # It may have ended since its status was read.
@@ -185,13 +187,6 @@ class RqJobs:
 
     def _call(self, *command: str | bytes | float) -> Reply:
         return self._wire.call(command)
-
-    def _all(self, commands: Sequence[tuple[str | bytes | float, ...]]) -> list[Reply]:
-        replies = self._wire.exchange(commands)
-        for reply in replies:
-            if isinstance(reply, StoreError):
-                raise reply
-        return replies
 
 
 def _text(field: bytes | None) -> str:

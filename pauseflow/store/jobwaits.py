@@ -9,7 +9,7 @@ from pauseflow.errors import StoreError
 from pauseflow.pause import JOB
 from pauseflow.store.keys import ANY_RUN_ID, Keys
 from pauseflow.store.scripts import Command
-from pauseflow.store.server import Reply, Wire
+from pauseflow.store.server import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class JobWaits:
     def look_again(self, waits: Sequence[tuple[JobWait, int]]) -> None:
         """Say when to look at each of them next, ms since the epoch."""
         key = self._keys.jobs
-        self._all([("ZADD", key, "XX", at, wait.member) for wait, at in waits])
+        self._wire.call_all([("ZADD", key, "XX", at, wait.member) for wait, at in waits])
 
     def forget(self, wait: JobWait, at_ms: int) -> None:
         """Look at the job no more, unless a record has begun to wait for it again.
@@ -92,7 +92,9 @@ class JobWaits:
             wait: the job.
             at_ms: when to look at it if one has.
         """
-        _, awaited = self._all([("ZREM", self._keys.jobs, wait.member), self._awaited(wait)])
+        _, awaited = self._wire.call_all(
+            [("ZREM", self._keys.jobs, wait.member), self._awaited(wait)]
+        )
         if awaited:
             self._wire.call(("ZADD", self._keys.jobs, "NX", at_ms, wait.member))
 
@@ -101,10 +103,3 @@ class JobWaits:
         waits = self._keys.run(wait.run).waits
         name = JOB + wait.job
         return ("ZRANGEBYLEX", waits, f"[{name}\n", f"({name}\v", "LIMIT", 0, 1)
-
-    def _all(self, commands: Sequence[Command]) -> list[Reply]:
-        replies = self._wire.exchange(commands) if commands else []
-        for reply in replies:
-            if isinstance(reply, StoreError):
-                raise reply
-        return replies

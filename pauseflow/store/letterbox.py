@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from pauseflow import codec
 from pauseflow.codec.showing import decode_to_show
-from pauseflow.errors import LetterRefused, MalformedData, StoreError, UnknownLetter
+from pauseflow.errors import LetterRefused, MalformedData, UnknownLetter
 from pauseflow.graph import Graph
 from pauseflow.stages.state import State
 from pauseflow.store import commands
@@ -147,7 +147,8 @@ class Letterbox:
                 self._keys.letters, key, letter.stored, self._seals.letter(key, after.pack())
             )
         )
-        match Amended(reply):
+        amended = Amended(reply)
+        match amended:
             case Amended.DONE:
                 pass
             case Amended.GONE:
@@ -157,6 +158,8 @@ class Letterbox:
                     f"dead letter {key!r} was changed by somebody else at the same time: look "
                     f"at it, and edit it again"
                 )
+            case _:
+                assert_never(amended)
 
     def revive(self, graph: Graph, letters: Sequence[Letter]) -> dict[str, str]:
         """Makes a run of each letter, which is one no more.
@@ -185,10 +188,8 @@ class Letterbox:
                 self._revive(graph, letter, state, run_id)
                 for run_id, (_, (letter, state)) in zip(ids, part, strict=True)
             ]
-            replies = self._wire.exchange(asked)
+            replies = self._wire.call_all(asked)
             for run_id, reply, (_, (letter, _)) in zip(ids, replies, part, strict=True):
-                if isinstance(reply, StoreError):
-                    raise reply
                 if Revived(reply) is Revived.MADE:
                     made[letter.key] = run_id
         return made

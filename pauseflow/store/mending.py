@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from pauseflow.errors import StoreError
 from pauseflow.pause import JOB
@@ -76,6 +77,8 @@ class Mending:
             case MakeGroup(stream):
                 reply = self._wire.exchange([("XGROUP", "CREATE", stream, GROUP, "0")])[0]
                 return "" if isinstance(reply, StoreError) else "the group was made"
+            case _:
+                assert_never(remedy)
 
     def _of_run(
         self,
@@ -111,6 +114,8 @@ class Mending:
                 names = [f"{run_id} {flow} {field}" for field in fields]
                 woken = sum(self._wire.call(each) for each in waking(keys, names, PAUSED))
                 return f"{woken:,} were put back" if woken else ""
+            case _:
+                assert_never(remedy)
         return done if self._wire.call(command) else ""
 
     def _of_lists(self, remedy: DropTimers | DropJobs | DropDeaths | ListLetters) -> str:
@@ -139,6 +144,8 @@ class Mending:
                     for name, since in letters
                 )
                 return f"{count:,} were listed" if count else ""
+            case _:
+                assert_never(remedy)
 
     def _of_runs(self, remedy: Disown | Expire) -> str:
         keys = self._keys
@@ -154,6 +161,8 @@ class Mending:
             case Expire(ids):
                 count = self._count(self._expire(run_id) for run_id in ids)
                 return "it goes in an hour" if count else ""
+            case _:
+                assert_never(remedy)
 
     def _expire(self, run_id: str) -> Command:
         run = self._keys.run(run_id)

@@ -119,9 +119,8 @@ class ResultsReader:
 
     def finish(self) -> None:
         """Tells the run what was taken, if it was not told yet."""
-        for reply in self._wire.exchange(self._tell()) if self._untold_bytes() else ():
-            if isinstance(reply, StoreError):
-                raise reply
+        if self._untold_bytes():
+            self._wire.call_all(self._tell())
 
     def _untold_bytes(self) -> int:
         return self._taken.bytes_read - self._told_bytes if self._taken else 0

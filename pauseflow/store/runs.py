@@ -28,7 +28,7 @@ from pauseflow.store.pieces import cut
 from pauseflow.store.results import ResultsReader
 from pauseflow.store.scripts import Command
 from pauseflow.store.seals import Seals
-from pauseflow.store.server import Reply, Wire
+from pauseflow.store.server import Wire
 from pauseflow.store.submission import Submission
 from pauseflow.store.tuning import QUARANTINE_ENTRIES, RESULTS_BYTES, Tuning, read_costs
 from pauseflow.store.waking import waking
@@ -190,10 +190,7 @@ class Runs:
         asked: list[tuple[object, ...]] = [("HGETALL", run.base)]
         if parked:
             asked.append(("HSCAN", run.parked, 0, "COUNT", PARKED_SHOWN))
-        replies = self._wire.exchange(asked)
-        for reply in replies:
-            if isinstance(reply, StoreError):
-                raise reply
+        replies = self._wire.call_all(asked)
         info = self._read(run_id, replies[0])
         if info is None:
             raise unknown_run(run_id)
@@ -277,9 +274,11 @@ class Runs:
             upto, count = f"\n{began + 1:016d}", WOKEN_AT_ONCE
         lowest, highest = f"[{name}\n", f"({name}{upto}"
         while True:
-            flow, first = self._all(
-                ("HGET", run.base, "flow"),
-                ("ZRANGEBYLEX", run.waits, lowest, highest, "LIMIT", 0, count),
+            flow, first = self._wire.call_all(
+                [
+                    ("HGET", run.base, "flow"),
+                    ("ZRANGEBYLEX", run.waits, lowest, highest, "LIMIT", 0, count),
+                ]
             )
             if flow is None:
                 return Delivered.NO_RUN
@@ -289,7 +288,7 @@ class Runs:
                 self._signal(run, run_id, flow.decode("utf-8", "replace"), name, member, text)
                 for member in first or [b""]
             ]
-            replies = self._all(*commands_)
+            replies = self._wire.call_all(commands_)
             last = Delivered(replies[-1])
             woken = woken or Delivered.WOKEN in replies
             if last is not Delivered.LOOK_AGAIN and not (broadcast and last is Delivered.WOKEN):
@@ -323,8 +322,8 @@ class Runs:
     def set_aside(self, limit: int) -> tuple[int, Sequence[SetAsideInfo]]:
         """How much was ever set aside as damaged or foreign, and the newest of it, newest first."""
         key = self._keys.quarantine
-        count, newest = self._all(
-            ("GET", self._keys.quarantined), ("XREVRANGE", key, "+", "-", "COUNT", limit)
+        count, newest = self._wire.call_all(
+            [("GET", self._keys.quarantined), ("XREVRANGE", key, "+", "-", "COUNT", limit)]
         )
         found = []
         for entry_id, words in newest:
@@ -350,13 +349,6 @@ class Runs:
         """Waits for an entry after this one, the run's end included, or for the time to pass."""
         stream = self._keys.run(run_id).results
         self._wire.call(("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", stream, after))
-
-    def _all(self, *asked: Command) -> Sequence[Reply]:
-        replies = self._wire.exchange(asked)
-        for reply in replies:
-            if isinstance(reply, StoreError):
-                raise reply
-        return replies
 
     def _casting(self, graph: Graph) -> Casting:
         known = self._castings.get(id(graph))

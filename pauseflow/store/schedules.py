@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pauseflow import codec
 from pauseflow.cron import Cron
-from pauseflow.errors import MalformedData, PauseflowError, StoreError
+from pauseflow.errors import MalformedData, PauseflowError
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.schedule import Every, Schedule
 from pauseflow.store import commands
@@ -96,9 +96,7 @@ class Announcement:
                 told.append(("HSETNX", self._key, flow, data))
             else:
                 told.append(("HSET", self._key, flow, data))
-        for reply in wire.exchange(told) if told else ():
-            if isinstance(reply, StoreError):
-                raise reply
+        wire.call_all(told)
         self._made = True
 
 
@@ -124,12 +122,9 @@ class Schedules:
             For each flow its graph, without functions but with its schedules, or why what is told
             of it can't be read; and each schedule's note by its full name, raw if it isn't one.
         """
-        told, noted = self._wire.exchange(
+        told, noted = self._wire.call_all(
             [("HGETALL", self._keys.schedules), ("HGETALL", self._keys.ticks)]
         )
-        for reply in (told, noted):
-            if isinstance(reply, StoreError):
-                raise reply
         read: dict[str, tuple[bytes, Graph | MalformedData]] = {}
         for field, data in zip(told[::2], told[1::2], strict=True):
             flow = field.decode("utf-8", "replace")

@@ -244,11 +244,20 @@ class Wire:
             raise reply
         return reply
 
-    def load_scripts(self) -> None:
-        """Loads every script into the server, which may have lost them in a restart."""
-        for reply in self.exchange([("SCRIPT", "LOAD", text) for text in SOURCES.values()]):
+    def call_all(self, commands: Sequence[Command]) -> list[Reply]:
+        """Sends commands in one go and gives their replies; raises the first error among them.
+
+        All are carried out, whatever becomes of those before them. None at all takes no time.
+        """
+        replies = self.exchange(commands) if commands else []
+        for reply in replies:
             if isinstance(reply, StoreError):
                 raise reply
+        return replies
+
+    def load_scripts(self) -> None:
+        """Loads every script into the server, which may have lost them in a restart."""
+        self.call_all([("SCRIPT", "LOAD", text) for text in SOURCES.values()])
 
     def close(self) -> None:
         """Closes the connection; a later call opens it again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from itertools import islice
+from typing import assert_never
 
 from pauseflow.codec.wire import MARKER, TAG_BYTES
 from pauseflow.errors import MalformedData, SkipRefused
@@ -90,7 +91,8 @@ class Skipping:
         )
         if reply > 0:
             return
-        match Skipped(reply):
+        refused = Skipped(reply)
+        match refused:
             case Skipped.CHANGED:
                 raise SkipRefused(
                     f"run {run_id!r} does not stand any more where it stood a moment ago: somebody "
@@ -100,6 +102,8 @@ class Skipping:
                 raise unknown_run(run_id)
             case Skipped.RUN_OVER:
                 raise SkipRefused(f"run {run_id!r} is over: there is nothing to skip")
+            case _:
+                assert_never(refused)
 
 
 class _Cut:

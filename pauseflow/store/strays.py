@@ -109,7 +109,7 @@ class Strays:
             yield from self._gone(now_ms, page, "is still in the list")
         over = [info.id for info in infos if info.state.over]
         for some in _parts(over):
-            scores = self._exchange([("ZSCORE", keys.expiring, run_id) for run_id in some])
+            scores = self._wire.call_all([("ZSCORE", keys.expiring, run_id) for run_id in some])
             for run_id, score in zip(some, scores, strict=True):
                 if score is None:
                     said = f"run {run_id} is over, and nobody would ever drop it"
@@ -121,7 +121,7 @@ class Strays:
         for run_id in ids:
             asked.append(("EXISTS", self._keys.run(run_id).base))
             asked.append(("ZSCORE", self._keys.expiring, run_id))
-        replies = self._exchange(asked)
+        replies = self._wire.call_all(asked)
         for run_id, there, expires in zip(ids, replies[::2], replies[1::2], strict=True):
             if there or (expires is not None and float(expires) > now_ms - LATE_MS):
                 continue
@@ -150,7 +150,7 @@ class Strays:
         cursor: bytes | int = 0
         for _ in range(MOST // 20):
             cursor, flat = self._wire.call(("HSCAN", keys.letters, cursor, "COUNT", 20))
-            scores = self._exchange([("ZSCORE", keys.dead, name) for name in flat[::2]])
+            scores = self._wire.call_all([("ZSCORE", keys.dead, name) for name in flat[::2]])
             found = zip(flat[::2], flat[1::2], scores, strict=True)
             unlisted = [(name, text) for name, text, score in found if score is None]
             if unlisted:
@@ -242,12 +242,12 @@ class Strays:
 
     def _ownerless(self, orphans: Mapping[str, list[str]]) -> Iterator[Wrong]:
         for some in _parts(sorted(orphans)):
-            there = self._exchange([("EXISTS", self._keys.run(each).base) for each in some])
+            there = self._wire.call_all([("EXISTS", self._keys.run(each).base) for each in some])
             for run_id, exists in zip(some, there, strict=True):
                 if exists:
                     continue
                 names = sorted(set(orphans[run_id]))
-                ages = self._exchange([("PTTL", name) for name in names])
+                ages = self._wire.call_all([("PTTL", name) for name in names])
                 left = [name for name, age in zip(names, ages, strict=True) if age == -1]
                 if left:
                     said = f"run {run_id} is gone, but for {_number(len(left), 'key')}"
@@ -267,13 +267,6 @@ class Strays:
         words = [word for pair in pairs for word in pair]
         found: list[bytes] = self._wire.call(remedies.lacking(target, holder, words))
         return found
-
-    def _exchange(self, commands: Sequence[tuple[object, ...]]) -> list[Reply]:
-        replies = self._wire.exchange(commands) if commands else []
-        for reply in replies:
-            if isinstance(reply, StoreError):
-                raise reply
-        return replies
 
 
 def _handless(
