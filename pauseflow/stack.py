@@ -22,11 +22,11 @@ from pauseflow.resumable.views import views_of
 from pauseflow.rollout import Rollout
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.state import State
-from pauseflow.store.books import RunInfo, moment
+from pauseflow.store.books import DAMAGED, RunInfo, moment
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.pieces import item_bytes
-from pauseflow.store.standing import DAMAGED, Stand, Standing
+from pauseflow.store.standing import Stand, Standing
 
 RECORDS = 5
 """Half-done records of one chunk that are shown."""

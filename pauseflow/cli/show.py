@@ -36,8 +36,10 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
         held = client.held()
         foreign = any(parked.code for parked in info.parked)
         rollout = Rollout(client.workers() if foreign else ())
+        full = "" if info.state.over else client.inspection.full()
     if as_json:
         told = as_object(info)
+        told["server_full"] = full
         told["orphaned"] = [
             parked.key for parked in info.parked if _orphaned(parked, info, rollout)
         ]
@@ -45,6 +47,8 @@ def show(invocation: Invocation, run_id: str, *, as_json: bool) -> None:
         return
     for line in _summary(info, held):
         click.echo(line)
+    if full:
+        click.echo(f"stands still: {full}")
     click.echo()
     _print_stages(info, held)
     if info.parked:
@@ -121,8 +125,11 @@ def _print_parked(info: RunInfo, rollout: Rollout) -> None:
             wake = "after flowctl retry"
         if parked.why == "paused":
             wake = "after flowctl resume"
+        if parked.why == "damaged":
+            wake = "never"
         note = last_line(parked.note)
         if parked.code is not None:
             note = rollout.told(info.flow, parked.stage, parked.code)
-        rows.append((parked.stage, parked.key, parked.why, age(parked.since), wake, note))
+        since = age(parked.since) if parked.since else ""
+        rows.append((parked.stage, parked.key, parked.why, since, wake, note))
     print_table(("PARKED AT", "RECORD", "WHY", "SINCE", "GOES ON", ""), rows)

@@ -12,6 +12,9 @@ from typing import Any
 from pauseflow.origin import Origin
 from pauseflow.store.tuning import RESULTS_BYTES
 
+DAMAGED = "damaged"
+"""Why something goes nowhere that can't be read."""
+
 MOST = 1 << 53
 """Beyond it, numbers are not exact in scripts."""
 
@@ -92,9 +95,9 @@ class ParkedInfo:
     Attributes:
         stage: where.
         key: of its first record.
-        why: `pause`, `failed`, `paused` with its run, or `code`: its frame was made by code that
-            no worker here has.
-        since: when it began to wait.
+        why: `pause`, `failed`, `paused` with its run, `code`: its frame was made by code that no
+            worker here has, or `damaged`: it can't be read.
+        since: when it began to wait; None if it can't be read.
         wake: when it goes on by itself, or None.
         note: more for a person; the error, say.
         code: of one that waits for other code: which; None if that can't be told.
@@ -103,7 +106,7 @@ class ParkedInfo:
     stage: str
     key: str
     why: str
-    since: datetime
+    since: datetime | None
     wake: datetime | None
     note: str
     code: Origin | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
-from pauseflow.errors import ServerUnreachable, StoreError
+from pauseflow.errors import ServerFull, ServerUnreachable, StoreError
 from pauseflow.origin import Origin
 from pauseflow.store.foreign import CODE, origin_of_chunk
 from pauseflow.store.keys import Keys
@@ -152,6 +152,16 @@ class Inspection:
     def mending(self) -> Mending:
         """For putting things right."""
         return Mending(self._keys, self._wire)
+
+    def full(self) -> str:
+        """Why the server takes nothing more for now; empty if it takes what it is given.
+
+        Asked with a command that a full server refuses, and that does nothing on any other.
+        """
+        # Whoever may not write looks on all the same.
+        probe = ("SET", self._keys.prefix + "doctor", "x", "XX", "KEEPTTL")
+        reply = self._wire.exchange([probe])[0]
+        return str(reply) if isinstance(reply, ServerFull) else ""
 
     def now(self) -> int:
         """The server's time, in ms since the epoch."""

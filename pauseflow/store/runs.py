@@ -16,7 +16,7 @@ from pauseflow.errors import (
 )
 from pauseflow.graph import Graph
 from pauseflow.store import commands
-from pauseflow.store.books import ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
+from pauseflow.store.books import DAMAGED, ParkedInfo, RunInfo, SetAsideInfo, moment, read_run
 from pauseflow.store.cast import Casting
 from pauseflow.store.commands import Appended, Delivered, Prioritized, Submitted
 from pauseflow.store.envelope import Envelope, ParkedChunk
@@ -372,15 +372,18 @@ def damaged_run(run_id: str) -> MalformedData:
 
 def _parked(run_id: str, flat: Sequence[bytes]) -> Iterator[ParkedInfo]:
     for name, value in zip(flat[::2], flat[1::2], strict=True):
+        field = name.decode("utf-8", "replace")
         try:
-            yield _parked_info(run_id, name.decode(), ParkedChunk.parse(value))
-        except (MalformedData, ValueError, OverflowError):
-            continue  # damaged: `flowctl stack` shows it
+            yield _parked_info(run_id, field, ParkedChunk.parse(value))
+        except (MalformedData, ValueError, OverflowError, OSError) as error:
+            stage = field.rpartition(":")[0]
+            yield ParkedInfo(stage, f"{run_id}:{field}", DAMAGED, None, None, str(error))
 
 
 def _parked_info(run_id: str, name: str, chunk: ParkedChunk) -> ParkedInfo:
     wake = moment(chunk.wake) if chunk.wake else None
-    waits_for = origin_of_chunk(Envelope.parse(chunk.envelope)) if chunk.why == CODE else None
+    envelope = Envelope.parse(chunk.envelope)
+    waits_for = origin_of_chunk(envelope) if chunk.why == CODE else None
     return ParkedInfo(
         name.rpartition(":")[0],
         f"{run_id}:{name}",

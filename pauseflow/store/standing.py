@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from pauseflow.errors import MalformedData, StoreError
-from pauseflow.store.books import RunInfo
+from pauseflow.store.books import DAMAGED, RunInfo
 from pauseflow.store.chunks import envelope_of
 from pauseflow.store.envelope import Envelope, ParkedChunk
 from pauseflow.store.keys import GROUP, Keys
@@ -33,9 +33,6 @@ READY = "ready"
 
 HELD = "held"
 """Why: it waits until the run's cursor reaches it."""
-
-DAMAGED = "damaged"
-"""Why: it can't be read."""
 
 _FIRST = frozenset({"failed", "code", DAMAGED})
 """What a person has to see to is shown, whatever else there is."""

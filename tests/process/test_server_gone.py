@@ -223,6 +223,10 @@ def test_a_full_server_holds_everyone_up_until_there_is_room(works: Works) -> No
     with pytest.raises(ServerFull, match="has reached its maxmemory"):
         works.client.submit(works.plant.flows["large"], 1, run_id="probe")
     at_first = works.done("r")
+    shown = works.plant.start("show", "r")
+    assert shown.wait(30) == 0
+    assert "stands still: " in works.plant.output(shown)
+    assert "has reached its maxmemory" in works.plant.output(shown)
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began > 4, "leases would have ended")
     assert works.client.run("r").state is RunState.RUNNING

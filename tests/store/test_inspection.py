@@ -8,8 +8,9 @@ import pytest
 
 from pauseflow.checks import Installation, examine
 from pauseflow.client import Client
-from pauseflow.errors import StoreError
-from pauseflow.store.inspection import ReplicaFacts
+from pauseflow.errors import ServerRefused, StoreError
+from pauseflow.store.inspection import Inspection, ReplicaFacts
+from pauseflow.store.keys import Keys
 from pauseflow.store.rights import PROBES, right_of
 from pauseflow.store.server import Server
 
@@ -162,3 +163,25 @@ def test_copies_are_read_from_what_a_server_tells(fake: Server) -> None:
         ReplicaFacts("10.0.0.2:6379", "online", 1, 0),
         ReplicaFacts("10.0.0.3:6379", "wait_bgsave", 0, 5000),
     )
+
+
+def test_a_full_server_says_so_and_one_with_room_is_left_as_it_is(real: Server) -> None:
+    wire = real.wire()
+    with Client(real) as client:
+        assert client.inspection.full() == ""
+        assert wire.call(("KEYS", "*")) == []
+        wire.call(("SET", Keys().prefix + "doctor", "x", "PX", 50_000))
+        assert client.inspection.full() == ""
+        assert 0 < wire.call(("PTTL", Keys().prefix + "doctor")) <= 50_000
+        wire.call(("CONFIG", "SET", "maxmemory", "1"))
+        try:
+            assert "has reached its maxmemory" in client.inspection.full()
+        finally:
+            wire.call(("CONFIG", "SET", "maxmemory", "0"))
+    wire.close()
+
+
+def test_who_may_not_write_is_not_told_that_the_server_is_full(fake: Server) -> None:
+    wire = fake.wire()
+    wire.exchange = lambda _: [ServerRefused("denied")]  # type: ignore[method-assign]
+    assert Inspection(Keys(), wire).full() == ""

@@ -70,6 +70,7 @@ class FakeClient:
         self.values: list[object] = [1, "zwei", b"3"]
         self.aside: list[SetAsideInfo] = []
         self.holds = Held()
+        self.full_server = ""
         self.failure: Exception | None = None
         self.after: Exception | None = None
 
@@ -91,6 +92,13 @@ class FakeClient:
 
     def held(self) -> Held:
         return self.holds
+
+    @property
+    def inspection(self) -> Self:
+        return self
+
+    def full(self) -> str:
+        return self.full_server
 
     def set_aside(self, *, limit: int = 100) -> tuple[int, list[SetAsideInfo]]:
         return len(self.aside), self.aside[:limit]
