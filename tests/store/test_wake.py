@@ -138,13 +138,14 @@ def test_the_server_says_what_time_it_is(client, hands, upkeep):
     assert upkeep.fire_due() == 1
 
 
-def test_parked_work_that_is_damaged_does_not_hide_the_rest(client, hands, wire):
+def test_parked_work_that_is_damaged_is_told_and_does_not_hide_the_rest(client, hands, wire):
     park(client, hands)
     for number, damaged in enumerate(
         [b"", b"garbage", b"pause 1\n", b"pause x y z\n", b"\xff 1 2 3\n"]
     ):
         wire.call(("HSET", hands.keys.run("r").parked, f"s0:{number + 5}", damaged))
-    assert [parked.key for parked in client.run("r").parked] == ["r:s0:0"]
+    why = {parked.key: parked.why for parked in client.run("r").parked}
+    assert why == {"r:s0:0": "pause"} | {f"r:s0:{number + 5}": "damaged" for number in range(5)}
     assert client.retry("r") == 0
     for number in range(5):
         client._runs.wake("f", "r", [f"s0:{number + 5}"], why="")
