@@ -102,8 +102,6 @@ class RqJobs:
         Raises:
             StoreError: the server is gone, or doesn't let us see RQ's keys.
         """
-        if not ids:
-            return []
         heads = self._wire.exchange([("HMGET", f"{PREFIX}:job:{each}", *_FIELDS) for each in ids])
         return [self._one(each, head, now) for each, head in zip(ids, heads, strict=True)]
 

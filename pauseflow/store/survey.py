@@ -376,13 +376,12 @@ def _read_held(stage: SeenStage, name: bytes, head: bytes, size: int) -> None:
 
 
 def _read_stream(made: Survey, part: _Part) -> None:
-    stage, ids = made.stages[part.stage], set()
-    for entry, head in part.rows:
+    stage = made.stages[part.stage]
+    for _, head in part.rows:
         chunk = _seen(head)
         if chunk is None:
             stage.damaged.append(f"an entry of its stream begins with {head[:40]!r}")
-        elif entry not in ids:
-            ids.add(entry)
+        else:
             stage.entries.append(chunk)
 
 

@@ -5,12 +5,14 @@ import time
 import pytest
 
 from pauseflow import Flow, PauseFlow
-from pauseflow.client import RunState
+from pauseflow.client import Client, RunState
+from pauseflow.errors import ServerUnreachable
 from pauseflow.store.envelope import Envelope
 from pauseflow.store.held import Held
 from pauseflow.store.recount import COUNTERS, recount
 from support.cluster import Cluster
 from support.doctor import complaints, mended, texts
+from support.faults import Faults, ShakyServer
 from support.hands import FixedTuning, Hands
 
 LINE = Flow("f")
@@ -239,6 +241,72 @@ def test_what_is_damaged_is_told(server, client):
     ):
         assert words in said
     client.cancel("r")
+
+
+def test_what_is_damaged_in_the_reorder_buffer_is_told(server, client):
+    hands = feed(server, client, LINE, range(6), window=3)
+    reorder = stage_keys(hands, "s0")[2]
+    odd = {"7": "odd", "7:c": "odd!", "7:1": "odd.", "7:x": "1 0 0 1"}
+    for name, text in odd.items():
+        hands.wire.call(("HSET", reorder, name, text))
+    said = "\n".join(texts(client))
+    for name, text in odd.items():
+        assert f"what it holds under '{name}' begins with b'{text}'" in said
+    client.cancel("r")
+
+
+def test_a_chunk_that_is_gone_from_between_others_is_named(server, client):
+    hands = feed(server, client, LINE, range(3), window=5)
+    stream = stage_keys(hands, "s0")[0]
+    hands.wire.call(("XDEL", stream, hands.wire.call(("XRANGE", stream, "-", "+"))[1][0]))
+    found = complaints(client, LINE)
+    said = [each.text for each in found]
+    assert any("chunk 1 of 3 is nowhere, and the cursor is at 0" in text for text in said)
+    assert {each.mend for each in found} == {None}
+    client.cancel("r")
+
+
+def test_more_records_than_were_given_are_too_many(server, client):
+    hands = feed(server, client, LINE, range(3), window=5)
+    alter(hands, "s0", given=-1)
+    assert (
+        "stage s0: 2 records were given to it and 0 are done, but 3 are there"
+        in unmendable(client).text
+    )
+    client.cancel("r")
+
+
+def test_a_run_that_goes_before_it_is_looked_at_is_none(server, client):
+    hands = feed(server, client, LINE, range(3))
+    info = client.run("r")
+    client.cancel("r")
+    hands.wire.call(("DEL", hands.keys.run("r").base))
+    assert client.inspection.surveyor.survey(info) is None
+    hands.wire.call(("ZREM", hands.keys.runs, "r"))
+    hands.wire.call(("ZREM", hands.keys.expiring, "r"))
+
+
+def test_something_else_in_the_place_of_a_stream_holds_up_no_other_run(server, client):
+    hands = feed(server, client, LINE, range(6), window=3)
+    client.submit(SLEEPING, 1, run_id="other")
+    stream = stage_keys(hands, "s0")[0]
+    hands.wire.call(("DEL", stream))
+    hands.wire.call(("SET", stream, "x"))
+    assert any("it can't be recounted" in text for text in texts(client))
+    hands.wire.call(("DEL", stream))
+    client.cancel("r")
+    client.cancel("other")
+
+
+def test_a_server_that_goes_while_streams_are_looked_at_is_told(fake):
+    faults = Faults()
+    with Client(ShakyServer(fake, faults)) as client:
+        client.submit(LINE, 1, run_id="r")
+        faults.plan = ["reply"]
+        with pytest.raises(ServerUnreachable):
+            client.inspection.surveyor.census([("f", "s0")])
+        assert len(client.inspection.surveyor.census([("f", "s0")])) == 3
+        client.cancel("r")
 
 
 def test_something_else_in_the_place_of_a_key_is_told(server, client):

@@ -107,6 +107,11 @@ def test_many_letters_of_one_moment_are_read_in_pages_while_they_are_dropped(cli
     assert client.count_dead() == 0
 
 
+def test_letters_of_one_moment_are_read_to_the_last_however_many(client, post):
+    post(*(letter(number, since=5) for number in range(150)), letter(150, since=6))
+    assert sorted(ordinals(client.dead())) == list(range(151))
+
+
 def test_a_letter_that_cannot_be_read_is_not_overlooked(client, post, wire):
     post(letter(0))
     for text in (b"\xc1", codec.encode(("other", "parts"))):

@@ -67,6 +67,13 @@ def test_what_a_worker_tells_comes_back_without_its_code(wire, schedules):
     assert graph.fingerprint == flow.graph.fingerprint
 
 
+def test_what_is_told_of_a_stage_runs_nothing(wire, schedules):
+    announce(wire, flow_of("5m"))
+    (graph,) = schedules.look()[0].values()
+    with pytest.raises(AssertionError, match="only workers run stages, not 7"):
+        graph.stages[0].fn(7)
+
+
 def test_a_flow_without_schedules_is_not_told_of(wire, schedules):
     announce(wire, flow_of(), flow_of("5m", name="g"))
     assert list(schedules.look()[0]) == ["g"]

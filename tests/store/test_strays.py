@@ -69,11 +69,11 @@ def test_jobs_that_nothing_waits_for(cluster):
     jobs = cluster.keys.jobs
     now = int(cluster.wire.call(("TIME",))[0]) * 1000
     cluster.wire.call(("ZADD", jobs, now - 120_000, "r job:7", now, "r job:8"))
-    cluster.wire.call(("ZADD", jobs, now - 120_000, "foreign"))
+    cluster.wire.call(("ZADD", jobs, now - 120_000, "foreign", now - 120_000, "? job:7"))
     (said,) = texts(cluster.client)
     assert said == "1 job to be looked at that nothing waits for"
     assert mended(cluster.client) == [f"{said}: 1 were struck out"]
-    assert cluster.wire.call(("ZRANGE", jobs, 0, -1)) == [b"foreign", b"r job:8"]
+    assert cluster.wire.call(("ZRANGE", jobs, 0, -1)) == [b"? job:7", b"foreign", b"r job:8"]
     cluster.wire.call(("DEL", jobs))
 
 
@@ -180,11 +180,60 @@ def test_a_stream_that_lost_its_group(cluster):
     assert cluster.finish("more", far=1) == [1, 2]
 
 
+def test_an_empty_stream_without_a_group_is_no_complaint(cluster):
+    other = Flow("other")
+    other.map(str, name="s0")
+    cluster.add(other)
+    cluster.workers[0].run_once()
+    cluster.wire.call(("XGROUP", "DESTROY", cluster.keys.stream("other", "s0"), GROUP))
+    assert complaints(cluster.client) == []
+
+
+def test_many_pages_of_everything_are_gone_through(cluster, monkeypatch):
+    """What is wrong is far behind what is right."""
+    monkeypatch.setattr("pauseflow.store.strays.PAGE", 20)
+    keys, later = cluster.keys, cluster.now_ms() + HOUR
+    for number in range(700):
+        cluster.wire.exchange(
+            [
+                ("HSET", keys.letters, f"x:s0:{number}", "x"),
+                ("ZADD", keys.dead, 1, f"x:s0:{number}"),
+                ("ZADD", keys.timers, later, f"foreign {number}"),
+            ]
+        )
+    cluster.wire.call(("ZADD", keys.timers, later + 1, "gone f s0:0"))
+    cluster.wire.call(("ZADD", keys.dead, 2, "lost:s0:0"))
+    cluster.wire.call(("HSET", keys.letters, "unlisted:s0:0", "x"))
+    cluster.wire.call(("SET", keys.prefix + "odd", "x"))
+    said = texts(cluster.client, every_key=True)
+    assert sorted(said) == [
+        "1 dead letter listed and not there: lost:s0:0",
+        "1 dead letter not listed: unlisted:s0:0",
+        f"key {keys.prefix}odd is nothing of pauseflow's",
+        "run gone: 1 timer of what is not parked",
+    ]
+    monkeypatch.setattr("pauseflow.store.strays.MOST", 40)
+    assert "run gone: 1 timer of what is not parked" not in texts(cluster.client)
+    cluster.wire.call(("DEL", keys.letters, keys.dead, keys.prefix + "odd"))
+    cluster.wire.call(("ZREMRANGEBYSCORE", keys.timers, later, "+inf"))
+
+
+def test_keys_of_a_run_that_is_gone_and_that_will_go_are_no_complaint(cluster):
+    results = cluster.keys.run("gone").results
+    cluster.wire.call(("XADD", results, "*", "end", "done"))
+    assert texts(cluster.client, every_key=True) == ["run gone is gone, but for 1 key"]
+    cluster.wire.call(("PEXPIRE", results, HOUR))
+    assert texts(cluster.client, every_key=True) == []
+    cluster.wire.call(("DEL", results))
+
+
 def test_schedules_of_flows_that_nobody_has(cluster):
     told = Flow("told")
     told.map(str)
     told.every("1h")
     cluster.add(told)
+    cluster.workers[0].run_once()
+    assert complaints(cluster.client) == []
     cluster.workers[0].run_once()
     cluster.wire.call(("HSET", cluster.keys.schedules, "odd", "nonsense"))
     cluster.flows = (FLOW, DEADLY)

@@ -4,7 +4,7 @@ import pytest
 
 from pauseflow import Flow
 from pauseflow.client import RunState
-from pauseflow.errors import ResultsDropped
+from pauseflow.errors import MalformedData, ResultsDropped
 from pauseflow.store.commands import Committed
 from support.hands import FixedTuning, Hands
 
@@ -99,6 +99,13 @@ def test_a_slow_reader_is_told_when_a_quick_one_was_ahead_of_it(client, hands):
     with pytest.raises(ResultsDropped):
         list(slow)
     assert client.run("r").results.read >= read
+
+
+@pytest.mark.parametrize("words", [("e", "x y z"), ("e", "0 1 7"), ("e", "0 1 7", "p", "none")])
+def test_what_is_no_result_among_the_results_is_told(client, hands, wire, words):
+    wire.call(("XADD", hands.keys.run("r").results, "*", *words))
+    with pytest.raises(MalformedData, match="is no result"):
+        list(client.results("r"))
 
 
 def test_reading_an_expired_run_is_no_error_to_the_books(client, hands, wire):
