@@ -34,3 +34,4 @@ def test_runs_survive_kills_a_restart_and_a_bad_network(
     assert figures.kills >= KILLS
     assert figures.restarts >= RESTARTS
     assert figures.rolls
+    assert figures.delays + figures.swallows + figures.cuts, "the network was bad, too"

@@ -1,9 +1,13 @@
-"""The chaos' checker: it agrees with what the flows give by themselves, and finds what is wrong."""
+"""The chaos' checks: they agree with what flows give by themselves, and find what is wrong."""
 
 from pathlib import Path
 
 import pytest
 from chaos import checker, edition_one, edition_two, flows
+from chaos.leftovers import check_leftovers
+
+from pauseflow.store.keys import Keys
+from support.servers import fake_server
 
 SIZE = 70
 RUN = "local"
@@ -98,3 +102,54 @@ def test_an_on_cancel_that_was_not_told_is_found(tmp_path):
     for wrong in (set(), {"r", "s"}):
         with pytest.raises(AssertionError, match="on_cancel"):
             checker.check_effects(log, {}, wrong)
+
+
+def test_the_checker_shares_no_code_with_the_engine():
+    assert "pauseflow" not in Path(checker.__file__).read_text()
+
+
+class NoCrew:
+    """Everyone has gone home."""
+
+    def thaw(self, *, everything):
+        assert everything
+
+    def end(self, names):
+        assert names
+
+
+STREAM = Keys().stream("lines", "triple")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ([], None),
+        ([("ZADD", Keys().leases, 1, "w"), ("ZREM", Keys().leases, "w")], None),
+        ([("SET", "mine", "x", "PX", 60_000)], None),
+        ([("HSET", Keys().run("r").base, "state", "done")], "is left without an expiry"),
+        ([("SET", Keys().run("r").room, "x")], "is left without an expiry"),
+        ([("XADD", STREAM, "*", "e", "x")], "has entries left"),
+        ([("XADD", Keys().quarantine, "*", "reason", "x")], "something left in {'quarantine'}"),
+        ([("HSET", Keys().held, "run:r", "paused")], "still held"),
+        ([("ZADD", Keys().timers, 1, "r lines triple:0")], "something left in {'timers'}"),
+        ([("HSET", Keys().letters, "r:triple:0", "x")], "something left in {'letters'}"),
+    ],
+)
+def test_what_is_left_over_is_found(fake_wire, left, said):
+    for command in left:
+        fake_wire.call(command)
+    if STREAM in str(left):
+        fake_wire.call(("XGROUP", "CREATE", STREAM, "workers", "0"))
+    if said is None:
+        check_leftovers(NoCrew(), fake_wire, Keys(), [STREAM])
+        return
+    with pytest.raises(AssertionError, match=said):
+        check_leftovers(NoCrew(), fake_wire, Keys(), [STREAM])
+
+
+@pytest.fixture
+def fake_wire():
+    wire = fake_server().wire()
+    yield wire
+    wire.close()

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.process
 
 STOPS = int(os.environ.get("STOPS") or 9)
 LIMIT_SECONDS = 1.0
-SPARE_SECONDS = 0.5
-"""Of a few stops on a busy machine, which has processes to start and to end as well."""
+LIMIT_OF_FEW_SECONDS = 3.0
+"""Of the slowest of a few stops on a busy machine, which also has other processes to end."""
 
 APP = """
 import asyncio
@@ -148,7 +148,8 @@ def test_a_stop_takes_less_than_a_second_and_nothing_is_done_twice(works: Plant)
     took.sort()
     middle, last = took[len(took) // 2], took[int(len(took) * 0.99)]
     print(f"{STOPS} stops: median {middle:.3f} s, 99 of 100 {last:.3f} s, at most {took[-1]:.3f} s")
-    assert last < LIMIT_SECONDS + (SPARE_SECONDS if STOPS < 100 else 0)
+    assert middle < LIMIT_SECONDS
+    assert last < (LIMIT_SECONDS if STOPS >= 100 else LIMIT_OF_FEW_SECONDS)
 
 
 @pytest.mark.parametrize("kind", ["function", "generator", "coroutine"])

@@ -40,6 +40,9 @@ KINDS = Counter(kill=12, freeze=2, stop=3, delay=2, swallow=2, cut=4)
 
 SLOWEST_RECOVERY = 5.0
 MEDIAN_RECOVERY = 3.0
+MANY_KILLS = 50
+"""Of so many some hit a worker at work."""
+
 SECONDS_A_PHASE = 2.0
 """At least so long the same versions run beside each other: a process takes a second to start."""
 
@@ -218,6 +221,8 @@ class Chaos:
     def _check_recoveries(self) -> None:
         figures = self.figures
         wait_until(lambda: not self._recovery.awaited, "all work of the dead is back")
+        if figures.kills >= MANY_KILLS and not figures.recoveries:
+            raise AssertionError(f"no killed worker had anything in its hands: {figures}")
         slowest = max(figures.at_least, default=0)  # this process may be kept waiting, too
         if slowest > SLOWEST_RECOVERY or figures.median > MEDIAN_RECOVERY:
             raise AssertionError(
