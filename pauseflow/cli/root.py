@@ -30,6 +30,7 @@ COMMANDS = {
     "signal": "Send a signal to a run: what has waited longest for it there goes on.",
     "jobs": "Run the app's job stages: a worker of RQ with the app loaded.",
     "flows": "List the app's flows with their stages.",
+    "graph": "Draw a flow's graph, with the counts of a run.",
     "schedules": "List when runs start by themselves.",
     "pause": "Pause a run, a flow or a stage, within a second and until flowctl resume.",
     "resume": "Let what was paused go on.",
