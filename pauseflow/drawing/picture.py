@@ -23,7 +23,7 @@ class Counts:
         backlog: items that wait for the window.
         held: outputs that wait for their turn.
         parked: continuations that wait for a time, a signal, or a person.
-        rate: items a second lately; 0.0 if unknown.
+        rate: items a second lately; 0.0 if unknown. Not told of a stage that has ended.
         ended: nothing more will come to it, and all of it is done.
         paused: a person has paused the stage.
         failed: the run halted here.
@@ -56,7 +56,7 @@ class Counts:
             count: int = getattr(self, name)
             if count:
                 told.append(f"{name.replace('_', ' ')} {count:,}")
-        if self.rate:
+        if self.rate and not self.ended:
             told.append(f"{self.rate:,.0f}/s" if self.rate >= 1 else f"{self.rate:.2g}/s")
         if self.state in ("failed", "paused", "ended"):
             told.append(self.state)

@@ -7,10 +7,12 @@ import sys
 from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
 from pauseflow import errors
 from pauseflow.cli import graph as command
 from pauseflow.cli.invocation import Invocation
+from pauseflow.cli.root import flowctl
 from pauseflow.client import Held, RunState
 
 APP = """
@@ -123,6 +125,15 @@ def test_stages_of_a_run_that_the_flow_has_not_are_drawn_and_said(app, client, c
     assert "Run r1 has a stage 'triple', and flow doubling of this app has not" in result.stderr
 
 
+def test_a_damaged_run_is_drawn_as_far_as_it_goes(app, client, call):
+    client.infos["r1"] = dataclasses.replace(
+        client.infos["r1"], flow="", stages=(), parked=(), error="what the server knows is damaged"
+    )
+    result = call("graph", "r1")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[2:] == ["what the server knows is damaged"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -189,6 +200,15 @@ def test_without_colours_a_terminal_gets_the_same_words(app, client, shown, monk
     assert name == "double (unordered, retries 3) → results"
     assert counts == "  arrived 10, done 7, in flight 2, backlog 1, held 4,"
     assert more == "  parked 1, 2,500/s"
+
+
+def test_where_arrows_cannot_be_printed_there_are_others(app):
+    result = CliRunner(charset="ascii").invoke(flowctl, ["graph", "counting"])
+    assert result.exit_code == 0
+    assert result.stdout_bytes.splitlines()[2:] == [
+        b"v twice -> results",
+        b": numbers.finished (finished)",
+    ]
 
 
 def test_watching_draws_until_the_run_is_over(app, client, shown, monkeypatch):

@@ -112,6 +112,7 @@ def test_counts_stand_beside_each_other_where_there_is_room():
     ("counts", "words"),
     [
         (Counts(rate=0.25), "arrived 0, done 0, 0.25/s"),
+        (Counts(arrived=7, done=7, rate=3.0, ended=True), "arrived 7, done 7, ended"),
         (Counts(parked=1, ended=False, paused=True), "arrived 0, done 0, parked 1, paused"),
         (Counts(parked=1, failed=True, paused=True), "arrived 0, done 0, parked 1, failed"),
     ],
