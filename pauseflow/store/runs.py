@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from pauseflow import codec
 from pauseflow.answer import Answer
@@ -98,7 +99,8 @@ class Runs:
         cast = self._casting(graph).feeding(graph.root.name)
         made = Submission.of(self._keys, graph, cast, run_id, items, self.now_ms, priority)
         status, position, _ = self._wire.call(commands.submit(*made))
-        match Submitted(status):
+        submitted = Submitted(status)
+        match submitted:
             case Submitted.MADE | Submitted.THERE:
                 return int(position)
             case Submitted.OTHER_FLOW:
@@ -111,6 +113,8 @@ class Runs:
                     f"run id {run_id!r} was used before, for another input of flow "
                     f"{graph.name!r}. Choose another id, or leave it out"
                 )
+            case _:
+                assert_never(submitted)
 
     def append(
         self, graph: Graph, run_id: str, position: int, values: Sequence[object], *, close: bool

@@ -184,6 +184,14 @@ def test_records_before_one_without_an_encoding_are_taken(client, hands):
     assert drain(hands) == ["a", "b", "c"]
 
 
+def test_costs_that_can_t_be_read_are_done_without(client, hands, wire):
+    wire.call(("SET", client._keys.costs, "x"))
+    with client.open(FLOW, run_id="r") as feed:
+        feed.extend(range(20))
+    wire.call(("DEL", client._keys.costs))
+    assert drain(hands) == list(range(20))
+
+
 def test_progress_is_told(client, hands):
     told = []
     feed = client.open(FLOW, run_id="r")

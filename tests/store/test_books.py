@@ -255,6 +255,23 @@ def test_what_is_damaged_in_the_reorder_buffer_is_told(server, client):
     client.cancel("r")
 
 
+def test_a_continuation_that_is_held_is_no_damage(server, client):
+    hands = feed(server, client, LINE, range(6), window=3)
+    _, two, _ = hands.at("s0")
+    hands.wire.call(("HSET", stage_keys(hands, "s0")[2], "1:c", two.envelope.pack()))
+    assert not any("begins with" in text for text in texts(client))
+    client.cancel("r")
+
+
+@pytest.mark.parametrize("count", ["-1", f"{1 << 70}", "many"])
+def test_a_run_with_a_count_that_can_t_be_is_shown_as_damaged(server, client, count):
+    hands = feed(server, client, LINE, range(3))
+    hands.wire.call(("HSET", hands.keys.run("r").base, "dead", count))
+    info = client.run("r")
+    assert info.error.startswith("what the server knows of it is damaged: ValueError")
+    assert client.cancel("r")
+
+
 def test_a_chunk_that_is_gone_from_between_others_is_named(server, client):
     hands = feed(server, client, LINE, range(3), window=5)
     stream = stage_keys(hands, "s0")[0]

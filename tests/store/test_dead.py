@@ -380,6 +380,27 @@ def test_a_chunk_that_cannot_be_read_stays_and_says_what_to_do(client, hands, wi
     assert contents(wire) == before
 
 
+@pytest.mark.parametrize(
+    ("count", "items", "said"),
+    [
+        (0, b"", "it holds no records"),
+        (2, b"\xda\xff", "its records are damaged"),
+        (1, b"\x01\x02", "it holds more records than it says"),
+    ],
+)
+def test_what_is_wrong_with_a_chunk_that_cannot_be_skipped_is_told(
+    client, hands, count, items, said
+):
+    entry = fed(client, hands, [1, 2, 3])
+    entry.envelope.items, entry.envelope.count = items, count
+    result = hands.result(entry, done=0, unfinished=True, error="it broke")
+    result.parks.append(hands.park(entry.envelope, why="failed", note="damaged"))
+    hands.put(entry, result)
+    with pytest.raises(SkipRefused, match=said):
+        client.skip("r")
+    client.cancel("r")
+
+
 def test_every_answer_of_a_skip(client, hands, wire):
     halt(client, hands)
     skipping = client._skipping

@@ -290,6 +290,23 @@ def test_a_run_that_goes_between_two_looks_is_unknown(client, wire):
     assert wire.call(("KEYS", "*")) == []
 
 
+@pytest.mark.parametrize("act", ["resume", "cancel"])
+def test_a_run_that_goes_while_it_is_asked_for_is_unknown(client, wire, monkeypatch, act):
+    client.submit(LINE, 1, run_id="r")
+    holding = client._holding
+    call = holding._wire.call
+
+    def too_late(command):
+        if command[0] == "EVALSHA":
+            wire.call(("FLUSHALL",))
+        return call(command)
+
+    monkeypatch.setattr(holding._wire, "call", too_late)
+    with pytest.raises(UnknownRun, match="there is no run 'r'"):
+        getattr(client, act)("r")
+    assert wire.call(("KEYS", "*")) == []
+
+
 # cancelling
 
 

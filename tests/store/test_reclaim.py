@@ -6,7 +6,7 @@ import pytest
 
 from pauseflow import Flow
 from pauseflow.client import Client
-from pauseflow.errors import ServerFull
+from pauseflow.errors import ServerFull, StoreError
 from pauseflow.store.commands import Committed
 from pauseflow.store.fleet import LEASE_MS, Fleet
 from pauseflow_coordinator.reclaimer import Reclaimer
@@ -136,6 +136,17 @@ def test_a_stream_or_group_that_is_gone_is_no_error(dead, fleet, wire):
     fleet.now_ms += LEASE_MS
     assert fleet.reclaim(wire, "dead") == 0
     assert fleet.dead(wire) == []
+
+
+def test_something_else_in_the_place_of_a_stream_is_told(dead, fleet, wire):
+    stream = dead.keys.stream("f", "s0")
+    wire.exchange([("RENAME", stream, "aside"), ("SET", stream, "x")])
+    fleet.now_ms += LEASE_MS
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        fleet.reclaim(wire, "dead")
+    assert fleet.dead(wire) == ["dead"]
+    wire.call(("RENAME", "aside", stream))
+    assert fleet.reclaim(wire, "dead") == 3
 
 
 def test_a_coordinator_finds_the_dead(server, dead, fleet, wire, caplog):

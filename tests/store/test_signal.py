@@ -101,6 +101,16 @@ def test_a_broadcast_that_nobody_waits_for_is_kept_for_the_first(client, hands):
     assert len(answers(hands)) == 1
 
 
+def test_a_broadcast_is_not_lost_on_what_waits_by_a_clock_that_is_ahead(client, hands):
+    run_of(client, 1, 2)
+    (entry,) = hands.take()
+    wait(hands, entry, 0, 1, since=10**15)
+    assert client.signal("r", "go", "come", broadcast=True)
+    assert answers(hands) == [([1], "come")]
+    assert client.signal("r", "go", "come")
+    assert answers(hands) == [([2], "come")]
+
+
 def test_what_nobody_signals_in_time_is_told(client, hands, wire):
     upkeep = Upkeep(hands.keys, wire)
     run_of(client, 1)

@@ -201,6 +201,8 @@ def test_many_pages_of_everything_are_gone_through(cluster, monkeypatch):
                 ("ZADD", keys.timers, later, f"foreign {number}"),
             ]
         )
+    for number in range(60):
+        cluster.wire.call(("SET", keys.run(f"old{number}").room, "x", "PX", HOUR))
     cluster.wire.call(("ZADD", keys.timers, later + 1, "gone f s0:0"))
     cluster.wire.call(("ZADD", keys.dead, 2, "lost:s0:0"))
     cluster.wire.call(("HSET", keys.letters, "unlisted:s0:0", "x"))

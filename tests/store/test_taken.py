@@ -3,8 +3,8 @@
 import pytest
 
 from pauseflow import Flow
-from pauseflow.client import RunState
-from pauseflow.errors import MalformedData, ResultsDropped
+from pauseflow.client import Client, RunState
+from pauseflow.errors import MalformedData, ResultsDropped, StoreError
 from pauseflow.store.commands import Committed
 from support.hands import FixedTuning, Hands
 
@@ -106,6 +106,30 @@ def test_what_is_no_result_among_the_results_is_told(client, hands, wire, words)
     wire.call(("XADD", hands.keys.run("r").results, "*", *words))
     with pytest.raises(MalformedData, match="is no result"):
         list(client.results("r"))
+
+
+@pytest.mark.parametrize("field", ["results_dropped", "results_from"])
+def test_what_is_known_of_a_run_and_is_damaged_is_told_to_its_readers(client, hands, wire, field):
+    run = hands.keys.run("r").base
+    before = wire.call(("HGET", run, field))
+    wire.call(("HSET", run, field, "nonsense"))
+    with pytest.raises(MalformedData, match="what the server knows of run 'r' is damaged"):
+        list(client.results("r"))
+    wire.call(("HSET", run, field, before) if before is not None else ("HDEL", run, field))
+
+
+@pytest.mark.parametrize("which", ["base", "results"])
+def test_something_else_in_the_place_of_what_is_read_is_told(real, which):
+    wire = real.wire()
+    with Client(real) as client:
+        client.submit(FLOW, 7, run_id="r")
+        run = client._keys.run("r")
+        key = run.base if which == "base" else run.results
+        wire.exchange([("DEL", key), ("SET", key, "x")])
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            list(client.results("r"))
+    wire.call(("FLUSHALL",))
+    wire.close()
 
 
 def test_reading_an_expired_run_is_no_error_to_the_books(client, hands, wire):

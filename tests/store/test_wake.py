@@ -118,6 +118,28 @@ def test_a_timer_that_makes_no_sense_is_dropped(hands, upkeep, wire):
     assert upkeep.next_timer() is None
 
 
+def test_what_waits_for_code_and_is_damaged_tells_of_none(client, hands):
+    client.submit(FLOW, 7, run_id="r")
+    (entry,) = hands.take()
+    result = hands.result(entry, done=0, unfinished=True)
+    entry.envelope.frames = b"\xc1"
+    result.parks.append(hands.park(entry.envelope, why="code", note="made by other code"))
+    hands.put(entry, result)
+    (parked,) = client.run("r").parked
+    assert (parked.why, parked.note, parked.code) == ("code", "made by other code", None)
+    client.cancel("r")
+
+
+def test_something_else_in_the_place_of_a_run_hides_no_other(client, upkeep, wire):
+    client.submit(FLOW, 7, run_id="r")
+    keys = client._keys
+    wire.call(("ZADD", keys.runs, 9e15, "odd"))
+    wire.call(("SET", keys.run("odd").base, "x"))
+    assert [info.id for info in upkeep.going_runs()] == ["r"]
+    client.cancel("r")
+    wire.exchange([("ZREM", keys.runs, "odd"), ("DEL", keys.run("odd").base)])
+
+
 def test_the_timers_look_again_when_the_next_is_due(client, hands, upkeep):
     timers = Timers(upkeep)
     upkeep.now_ms = 10_000

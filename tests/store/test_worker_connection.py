@@ -4,7 +4,7 @@ import pytest
 
 from pauseflow import Flow
 from pauseflow.client import Client, RunState
-from pauseflow.errors import ServerUnreachable
+from pauseflow.errors import ServerRefused, ServerUnreachable
 from pauseflow.store.keys import Keys
 from support.faults import Faults, ShakyServer
 from support.threads import running, worker_of
@@ -134,3 +134,17 @@ def test_stepping_a_worker_without_a_server_says_so(fake):
     with pytest.raises(ServerUnreachable):
         worker.run_once()
     assert worker.run_once() == 0
+
+
+def test_a_worker_that_may_not_make_its_groups_says_so(fake):
+    worker = worker_of(fake, flow_of(note))
+    wire = fake.wire()
+    wire.exchange = lambda commands: [ServerRefused("denies a command")] * len(commands)
+    with pytest.raises(ServerRefused, match="denies a command"):
+        worker._chunks.ensure_groups(wire)
+
+
+def test_a_read_that_is_refused_is_told(fake):
+    worker = worker_of(fake, flow_of(note))
+    with pytest.raises(ServerRefused):
+        worker._chunks.entries(ServerRefused("denies a command"))

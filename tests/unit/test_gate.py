@@ -1,16 +1,22 @@
 """The gate: which records of a chunk run now, and what becomes of the others."""
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from pauseflow import Flow, PauseFlow
+from pauseflow.answer import Answer
 from pauseflow.codec import Marker
-from pauseflow.errors import ServerRefused, ServerUnreachable
+from pauseflow.errors import MalformedData, ServerRefused, ServerUnreachable
 from pauseflow.limits import Rate
 from pauseflow.stages import Budget, Done, Failed, Paused, Sliced, Work, runner_for
+from pauseflow.stages.frame import Frame
 from pauseflow.store.keys import Keys
 from pauseflow.store.permits import Permits
 from pauseflow_workers.gate import Gate, GatedRunner, Refused
 from pauseflow_workers.turnstile import Turnstile
+from support import jobflows
 
 NOW = 2_000_000_000  # ms, virtual; what is refused "now" by it is long past by ours
 HOSTS = ["a", "a", "b", "a", "c", "b"]
@@ -266,3 +272,121 @@ def test_an_admission_is_one_round_trip(server, monkeypatch):
         post.run(list(range(30)))
     assert [[command[0] for command in commands] for commands in sent] == [["EVALSHA"]] * 6
     post.turnstile.settle()
+
+
+def test_a_record_that_waits_alone_needs_a_permit_to_go_on_whatever_it_waits_for(server):
+    def steps(value):
+        yield value
+        yield (PauseFlow() if value == 1 else PauseFlow(after=1))
+        yield 10 * value
+
+    post = Post(server, branch_stage(steps, rate=Rate("1/min", burst=2), ordered=False))
+    outcome = post.run([1, 2])
+    assert outcome.outputs == [1, 2]
+    frames = {each.index: each.frame for each in outcome.parked}
+    assert [Frame.from_bytes(frames[index]).wake is not None for index in (0, 1)] == [True, True]
+    for index, value in enumerate([1, 2]):
+        awake = replace(Frame.from_bytes(frames[index]), wake=1.0).to_bytes()
+        outcome = post.run([value], frames={0: awake})
+        assert isinstance(outcome.end.pause, Refused), "the burst is used up"
+        assert outcome.frames == {0: awake}
+
+
+def test_a_function_that_waits_alone_is_called_again_with_another_permit(server):
+    def ask(value):
+        raise PauseFlow(until="tea")
+
+    post = Post(server, map_stage(ask, rate=Rate("1/min", burst=2), ordered=False))
+    outcome = post.run([1, 2])
+    assert [(each.index, each.frame) for each in outcome.parked] == [(0, None), (1, None)]
+    assert isinstance(post.run([1]).end.pause, Refused)
+
+
+def test_what_still_sleeps_or_is_done_needs_no_permit(server):
+    post = Post(server, map_stage(ident, rate="1/min"))
+    asleep = Frame(wake=time.time() + 1_000).to_bytes()
+    done = Frame(done=True, held=["held"]).to_bytes()
+    end = post.run([1], frames={0: asleep}).end
+    assert isinstance(end, Paused)
+    assert not isinstance(end.pause, Refused)
+    assert post.run([1], frames={0: done}).outputs == ["held"]
+    assert post.run([2]).outputs == [2], "the permit is still there"
+    assert isinstance(post.run([3]).end, Paused)
+
+
+def test_a_damaged_frame_fails_its_record_and_needs_no_permit(server):
+    post = Post(server, map_stage(ident, rate="1/min"))
+    end = post.run([1], frames={0: b"nonsense"}).end
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, MalformedData)
+    assert post.run([2]).outputs == [2], "the permit is still there"
+
+
+def test_a_job_needs_a_permit_to_begin_and_none_to_be_looked_at(server):
+    stage = stage_of(lambda flow, _: flow.job(jobflows.double, rate="1/min"))
+    post = Post(server, stage)
+    post.runner.connect(server, "default")
+    outcome = post.run([1])
+    assert isinstance(outcome.end, Paused)
+    job = outcome.end.pause.waits_for
+    assert job.startswith("job:")
+    for options in ({}, {"answer": Answer.of_done(job.removeprefix("job:"), 2)}):
+        outcome = post.run([1], frames=outcome.frames, **options)
+        assert not isinstance(getattr(outcome.end, "pause", None), Refused)
+    assert (outcome.outputs, outcome.end) == ([2], Done())
+    assert isinstance(post.run([2]).end.pause, Refused)
+
+
+def test_after_a_lost_answer_the_next_question_frees_what_was_given(server, monkeypatch):
+    post = Post(server, map_stage(ident, limit=1))
+    taken = post.wire.receive
+    with monkeypatch.context() as patch:
+        patch.setattr(post.wire, "receive", lambda: taken() and lost())
+        post.run([1])
+    other = Post(server, map_stage(ident, limit=1), "w2")
+    assert isinstance(other.run([1]).end, Paused), "the slot was given, and nobody knows"
+    assert post.run([1]).end == Done()
+    post.turnstile.settle()
+    assert other.run([1]).end == Done()
+
+
+def lost():
+    raise ServerUnreachable("gone")
+
+
+def test_slots_whose_leaving_got_lost_are_freed_when_a_server_is_there_again(
+    server, monkeypatch, caplog
+):
+    post = Post(server, map_stage(ident, limit=1))
+    other = Post(server, map_stage(ident, limit=1), "w2")
+    send, sent = post.wire.send, []
+
+    def broken(commands):
+        sent.append(commands)
+        if len(sent) == 2:
+            lost()
+        send(commands)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(post.wire, "send", broken)
+        assert post.run([1]).end == Done()
+    assert "leaving what is under a rate or limit: gone" in caplog.text
+    assert isinstance(other.run([1]).end, Paused)
+    with monkeypatch.context() as patch:
+        patch.setattr(post.wire, "send", lambda _: lost())
+        with pytest.raises(ServerUnreachable):
+            post.turnstile.settle()
+    post.turnstile.settle()
+    assert other.run([1]).end == Done()
+
+
+def test_slots_that_a_server_did_not_free_are_freed_later(server, monkeypatch, caplog):
+    post = Post(server, map_stage(ident, limit=1))
+    other = Post(server, map_stage(ident, limit=1), "w2")
+    with monkeypatch.context() as patch:
+        patch.setattr(post.permits, "leave", lambda *_: ("NO SUCH COMMAND",))
+        assert post.run([1]).end == Done()
+    assert isinstance(other.run([1]).end, Paused)
+    post.turnstile.settle()
+    assert "leaving what is under a rate or limit: fakeredis answered with an error" in caplog.text
+    assert other.run([1]).end == Done()

@@ -6,7 +6,7 @@ import pytest
 
 from pauseflow import Flow, FlowDefinitionError, PauseFlow, current
 from pauseflow.client import RunState
-from pauseflow.errors import RunCancelled, SignalTimeout
+from pauseflow.errors import MalformedData, RunCancelled, SignalTimeout
 from pauseflow.store.envelope import Envelope
 from support.cluster import Cluster
 from support.faults import Faults, ShakyServer
@@ -397,3 +397,15 @@ def test_a_lost_worker_does_not_lose_the_telling(fake):
 def test_an_on_cancel_that_can_not_work_is_refused(given, says):
     with pytest.raises(FlowDefinitionError, match=says):
         Flow("f", on_cancel=given)
+
+
+def test_a_damaged_chunk_is_not_put_off(fake):
+    flow = line(("map", see))
+    with Cluster(fake, flow) as cluster:
+        (worker,) = cluster.workers
+        cluster.wire.call(("XADD", cluster.keys.stream("f", "see"), "*", "e", "nonsense"))
+        worker._connect()
+        (entry,) = worker._chunks.entries(worker._wire.call(worker._chunks.read(1, block=False)))
+        assert not worker._holds.holds(entry)
+        with pytest.raises(MalformedData):
+            worker._holds.put_off(entry)

@@ -819,6 +819,27 @@ def test_a_queued_job_is_waited_for_wherever_it_stands(fake):
     assert not look(fake).nowhere
 
 
+def test_a_queued_job_behind_an_older_one_is_not_looked_for_in_the_queue(fake):
+    wire = ended(fake, status="queued", enqueued_at="2020-01-01T00:00:09Z")
+    ended(fake, "j0", status="queued", enqueued_at="2020-01-01T00:00:01Z")
+    wire.call(("RPUSH", "rq:queue:q", "j0"))
+    assert not look(fake).nowhere
+
+
+@pytest.mark.parametrize("told", [b"no base64!", b"bm8gemxpYg=="])
+def test_a_traceback_that_can_t_be_read_is_none(fake, told):
+    wire = ended(fake, status="failed")
+    result(wire, type="2", exc_string=told)
+    assert (look(fake).status, look(fake).failure) == ("failed", "")
+
+
+def test_a_server_that_denies_rqs_keys_is_told_and_its_jobs_are_not_called_lost(fake):
+    wire = fake.wire()
+    wire.exchange = lambda commands: [ServerRefused("NOPERM")] * len(commands)
+    with pytest.raises(ServerRefused):
+        RqJobs(wire).look(["j1"], NOW)
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["status", "origin", "enqueued_at", "created_at", "retries_left"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pauseflow.errors import JobFailed, ServerRefused
+from pauseflow.errors import JobFailed, ServerFull, ServerRefused
 from pauseflow.store.jobs import RqJobs
 from pauseflow.store.jobwaits import JobWait, JobWaits
 from pauseflow.store.keys import Keys
@@ -122,6 +122,40 @@ def test_of_two_coordinators_one_tells(scene):
     assert scene.watch.run_once() == 0
     scene.now += LATEST_SECONDS  # the other one has died
     assert scene.watch.run_once() == 1
+
+
+class Behind:
+    """A connection of a coordinator that finds something out, and is slow to act on it.
+
+    Args:
+        wire: the connection.
+        happens: what others do meanwhile, once; it may answer in the server's place.
+    """
+
+    def __init__(self, wire, happens):
+        self._wire, self._happens = wire, happens
+
+    def __getattr__(self, name):
+        return getattr(self._wire, name)
+
+    def exchange(self, commands):
+        answers = self._happens(commands)
+        return self._wire.exchange(commands) if answers is None else answers
+
+
+def test_of_two_coordinators_that_found_the_same_wait_one_looks(scene):
+    scene.waits()
+    now, until = int(scene.now * 1000), int((scene.now + 30) * 1000)
+    other = JobWaits(KEYS, scene.server.wire())
+    faster = lambda _: other.due(now, until, 10) and None  # noqa: E731
+    assert JobWaits(KEYS, Behind(scene.wire, faster)).due(now, until, 10) == []
+
+
+def test_a_full_server_that_takes_no_note_of_a_look_is_told(scene):
+    scene.waits()
+    full = Behind(scene.wire, lambda commands: [ServerFull("full")] * len(commands))
+    with pytest.raises(ServerFull):
+        JobWaits(KEYS, full).due(int(scene.now * 1000), int(scene.now * 1000) + 1, 10)
 
 
 def test_a_job_that_is_in_no_queue_for_a_moment_is_not_called_lost(scene):
