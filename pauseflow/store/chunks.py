@@ -11,7 +11,6 @@ from pauseflow.graph import Graph
 from pauseflow.signing import KEY_VARIABLE
 from pauseflow.store import commands
 from pauseflow.store.cast import Casting
-from pauseflow.store.commands import Committed
 from pauseflow.store.envelope import Envelope, ParkedChunk, UnsignedChunk
 from pauseflow.store.held import NOTHING_HELD, Held
 from pauseflow.store.keys import GROUP, Keys, RunKeys
@@ -282,7 +281,7 @@ class Chunks:
         )
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
-        """The command that commits what became of an entry; its reply is a `Committed`."""
+        """The command that commits what became of an entry; its reply is a `commands.Committed`."""
         flow, stage, run = entry.flow, entry.stage, envelope.run
         if self._seals.enabled:
             result = self._sealed(entry, run, result)
@@ -336,13 +335,6 @@ class Chunks:
             cast.size,
             payload,
         )
-
-    @staticmethod
-    def committed(reply: Reply) -> Committed:
-        """What the reply to `commit` says. Raises it if it is an error."""
-        if isinstance(reply, StoreError):
-            raise reply
-        return Committed(reply)
 
     def give_back(self, entries: Sequence[Entry]) -> list[Command]:
         """The commands that return entries that were not worked on."""

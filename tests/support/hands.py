@@ -147,4 +147,4 @@ class Hands:
 
     def put(self, entry: Entry, result: Result) -> Committed:
         command = self.chunks.commit(entry, entry.envelope, result)
-        return self.chunks.committed(self.wire.call(command))
+        return Committed(self.wire.call(command))
