@@ -43,6 +43,14 @@ local text = redis.call('HGET', parked, field)
 local why, _, note, envelope
 if text then
   why, _, note, envelope = open_parked(text)
+  if not why then
+    -- nothing comes back to it, and its run can't go on any more
+    redis.call('ZREM', waits, first)
+    redis.call('ZREM', timers, run_id .. ' ' .. flow .. ' ' .. field)
+    redis.call('HDEL', parked, field)
+    spoilt(quarantined, counted, limit, run, parked, field, text)
+    return 0
+  end
 end
 local books_field, stage = 'b:' .. stage_name, {}
 local line = redis.call('HGET', run, books_field)

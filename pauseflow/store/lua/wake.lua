@@ -32,9 +32,7 @@ local function put_back(names, fields, run, parked, waits, stream)
       over[#over + 1] = names[i]
       if text then
         gone[#gone + 1] = fields[i]
-        set_aside(quarantined, counted, limit, parked, fields[i], 'what was parked is damaged', text)
-        redis.call('HSET', run, 'state', 'halted', 'error', 'what was parked as ' .. fields[i]
-          .. ' is damaged, and was set aside')
+        spoilt(quarantined, counted, limit, run, parked, fields[i], text)
       end
     elseif reason == '' or reason == why then
       if why == 'signal' then

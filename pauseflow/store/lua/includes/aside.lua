@@ -6,3 +6,10 @@ local function set_aside(quarantined, counted, limit, place, name, reason, body)
   redis.pcall('XADD', quarantined, 'MAXLEN', limit, '*', 'stream', place, 'entry', name, 'reason', reason,
     'body', string.sub(body, 1, 4096))
 end
+
+-- Sets aside what was parked and is damaged: its run halts, for it can't go on any more.
+local function spoilt(quarantined, counted, limit, run, parked, field, text)
+  set_aside(quarantined, counted, limit, parked, field, 'what was parked is damaged', text)
+  redis.call('HSET', run, 'state', 'halted', 'error', 'what was parked as ' .. field
+    .. ' is damaged, and was set aside')
+end
