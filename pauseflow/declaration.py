@@ -131,7 +131,7 @@ def declare(
         threads=threads or 1,
         is_async=callee.is_async,
         failing=failure_policy(kind, name, options),
-        timeout=_timeout(name, options.get("timeout"), threads=threads or 1),
+        timeout=timeout_of(name, options.get("timeout"), threads=threads or 1),
         rate=rate,
         limit=limit,
     )
@@ -279,7 +279,12 @@ def _flag(option: str, value: object, name: str) -> bool:
     raise FlowDefinitionError(f"stage {name!r}: {option}={value!r} must be True or False")
 
 
-def _timeout(name: str, value: object, *, threads: int) -> float | None:
+def timeout_of(name: str, value: object, *, threads: int = 1) -> float | None:
+    """The seconds that a stage's `timeout=` means.
+
+    Raises:
+        FlowDefinitionError: it is no span of time, or there are threads, which nothing interrupts.
+    """
     if value is None:
         return None
     try:

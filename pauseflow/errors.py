@@ -11,13 +11,15 @@ PauseflowError
 ├── SettingsError            an option or environment variable makes no sense
 ├── CodecError
 │   ├── NotSerializable      a value has no encoding
+│   ├── UnencodableState     what a fold would have to keep has no encoding
 │   ├── MalformedData        bytes that are not a value
 │   └── RegistrationError    a class can't be registered like this
 ├── FrameError
 │   ├── CaptureError         a live local of a paused frame has no encoding
 │   ├── ForeignFrame         a frame made by other code
 │   └── MigrationFailed      what migrate= declares for such a frame does not work
-├── SourceChanged            a file is no longer the one that was being read
+├── SourceChanged            what a source was reading is no longer there, or is something else
+├── MissingExtra             something optional is needed, and is not installed
 ├── StageFailed              a stage's own exception, with its place
 ├── StageTimeout             a record took longer at a stage than its timeout=
 ├── SignalTimeout            what a pause waited for did not come in time
@@ -149,6 +151,23 @@ class NotSerializable(CodecError):
         )
 
 
+class UnencodableState(CodecError):
+    """What a stage would have to keep has no encoding.
+
+    Args:
+        stage: the stage's name.
+        error: what has none, and where in it.
+    """
+
+    def __init__(self, stage: str, error: NotSerializable) -> None:
+        where = f" at {error.path}" if error.path else ""
+        super().__init__(
+            f"stage {stage!r} can't keep its value{where}: "
+            f"{error.reason or f'{error.type_name} has no encoding'}. Return plain data from it, "
+            f"or register the class with @pauseflow.register"
+        )
+
+
 class MalformedData(CodecError):
     """Bytes that are not a value: damaged, truncated, hostile, or of a newer format."""
 
@@ -270,7 +289,20 @@ class MigrationFailed(FrameError):
 
 
 class SourceChanged(PauseflowError):
-    """A file that is read on after a pause ends before the place where reading stopped."""
+    """What is read on after a pause is gone, ends before the place, or is something else now."""
+
+
+class MissingExtra(PauseflowError, ImportError):
+    """Something optional is needed, and is not installed.
+
+    Args:
+        what: what it is needed for, one clause.
+        extra: which of the package's extras brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what}. Run: pip install 'pauseflow[{extra}]'")
 
 
 class StageFailed(PauseflowError):

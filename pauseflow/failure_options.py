@@ -17,6 +17,8 @@ _ENDS = ("halt", "dead")
 _WITHOUT_FALLBACK = {
     Kind.FILTER: "a filter lets its record through or does not: catch the error in {name} and "
     "return True or False",
+    Kind.FOLD: "a fold has its value only at the end: catch the error in {name} and return the "
+    "value without the record, or write on_error='dead'",
     Kind.EACH: "an each emits nothing: catch the error in {name}, or write on_error='dead'",
 }
 

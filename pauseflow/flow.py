@@ -29,6 +29,7 @@ from pauseflow.errors import FlowDefinitionError, StageFailed
 from pauseflow.graph import Graph, Kind
 from pauseflow.pause import PauseFlow
 from pauseflow.plan import Plan
+from pauseflow.scopes import Scoped
 
 if TYPE_CHECKING:
     from pauseflow.local import Signals
@@ -42,6 +43,7 @@ _OF_BRANCHES = ("finished", "strict", "version", "migrate")
 
 
 _METHODS = ("map", "filter", "branch", "each", "job")
+_FOLDS = ("fold", "reduce", "count", "sum", "min", "max", "top", "collect")
 # What others call them.
 _ELSEWHERE = {
     "flatmap": "branch",
@@ -72,7 +74,7 @@ class End:
     if not TYPE_CHECKING:  # a type checker should go on to find .map on it an error
 
         def __getattr__(self, attribute: str) -> object:
-            if attribute in _METHODS:
+            if attribute in (*_METHODS, *_FOLDS):
                 raise FlowDefinitionError(
                     f"stage {self._stage!r} is an each, which emits nothing, so .{attribute} can't "
                     f"follow it: put .{attribute}(...) before it, or make it a map that returns "
@@ -84,7 +86,7 @@ class End:
         return f"<end of flow {self.flow.name!r} after {self._stage!r}>"
 
 
-class Stream(Generic[T]):
+class Stream(Scoped[T], Generic[T]):
     """A handle: the records that come out of a stage, for the next one to take.
 
     `T` is the type of those records, so a type checker follows them down the flow.
@@ -99,6 +101,11 @@ class Stream(Generic[T]):
     def flow(self) -> Flow:
         """The flow that this handle is a part of."""
         return self._flow
+
+    @property
+    def after(self) -> str | None:
+        """The name of the stage that its records come from; None for the flow itself."""
+        return self._after
 
     @overload
     def map(self, fn: Callable[[T], Awaitable[R]], **options: Unpack[Options]) -> Stream[R]: ...
@@ -267,7 +274,10 @@ class Stream(Generic[T]):
 
         def __getattr__(self, attribute: str) -> object:
             known = _ELSEWHERE.get(attribute.replace("_", "").lower())
-            near = difflib.get_close_matches(attribute, _METHODS, n=1)
+            near = [
+                *difflib.get_close_matches(attribute, _METHODS, n=1),
+                *difflib.get_close_matches(attribute, _FOLDS, n=1),
+            ]
             hint = known or (near[0] if near else "")
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {attribute!r}"

@@ -17,6 +17,7 @@ from pauseflow.errors import FlowDefinitionError, UnknownName
 from pauseflow.failing import FailurePolicy
 
 if TYPE_CHECKING:
+    from pauseflow.folding import Fold
     from pauseflow.jobs import JobSpec
     from pauseflow.limits import Limit, Rate
     from pauseflow.resumable.series import Series
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     BRANCH = "branch"
     FINISHED = "finished"
     JOB = "job"
+    FOLD = "fold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,6 +69,7 @@ class Stage:
         rate: how many records may begin in a span of time, in the whole fleet.
         limit: how many records may be at work at once, in the whole fleet.
         job: the stage's function runs as a job elsewhere, and this says how.
+        fold: of a FOLD stage: how a value is made of records.
     """
 
     name: str
@@ -87,6 +90,12 @@ class Stage:
     rate: Rate | None = None
     limit: Limit | None = None
     job: JobSpec | None = None
+    fold: Fold | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it keeps something of a run from chunk to chunk."""
+        return self.fold is not None
 
 
 @dataclass(frozen=True, slots=True)

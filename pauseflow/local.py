@@ -12,11 +12,18 @@ from typing import Any, TypeAlias, TypeVar, assert_never
 from pauseflow.answer import Answer
 from pauseflow.codec import Marker, decode, encode
 from pauseflow.context import Place, place
-from pauseflow.errors import JobFailed, NotSerializable, SignalTimeout, StageFailed
+from pauseflow.errors import (
+    JobFailed,
+    NotSerializable,
+    SignalTimeout,
+    StageFailed,
+    UnencodableState,
+)
 from pauseflow.failing import Dead, Fallback, Halt, Retry
 from pauseflow.graph import Graph, Kind, Stage
 from pauseflow.pause import JOB, PauseFlow
 from pauseflow.stages.eventloop import EventLoop
+from pauseflow.stages.fold import Value
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import end_of_series, failed, pause_in, stop_iteration
 from pauseflow.stages.timeout import limited
@@ -49,11 +56,15 @@ class Unhurried(Budget):
 class _Node:
     """A stage of the run, and the nodes that its outputs go to; None: the results."""
 
-    __slots__ = ("arrived", "fn", "given", "here", "markers", "records", "stage")
+    __slots__ = ("arrived", "fn", "given", "here", "markers", "records", "stage", "value")
 
     def __init__(self, stage: Stage, here: Place) -> None:
         self.stage = stage
         self.fn = limited(stage)
+        self.value: Value | None = None
+        if stage.fold is not None:
+            self.value = Value(stage.fold, step=self.fn)
+            self.fn = self.value.take
         self.given: bytes | None = None  # the item that it is at, if records are encoded
         self.here = here
         self.arrived = 0
@@ -123,6 +134,7 @@ class LocalRun:
         self._sleep = sleep
         self._dead = dead
         self._loop: EventLoop | None = None
+        self._folds: list[_Node] = []
         nodes: dict[str | None, _Node | None] = {None: None}
         for stage in reversed(graph.stages):  # from the end, so that the targets are there
             node = _Node(stage, Place(flow=graph.name, stage=stage.name, run_id=run_id))
@@ -132,6 +144,8 @@ class LocalRun:
                 if outlet.markers:
                     node.markers.append(nodes[outlet.target])
             nodes[stage.name] = self._root = node
+            if stage.fold is not None and stage.fold.per is None:
+                self._folds.insert(0, node)
 
     def results(self, value: object) -> Iterator[Any]:
         """The results of one input record, as they are made.
@@ -140,9 +154,18 @@ class LocalRun:
             StageFailed: a stage raised; its exception is the `__cause__`.
             NotSerializable: the value, or what a stage emitted, has no encoding.
         """
+        return self.results_of([value])
+
+    def results_of(self, values: Iterable[object]) -> Iterator[Any]:
+        """The same for a run that is fed several records."""
         try:
-            data = encode(value) if self._isolate else None
-            yield from self._through(self._root, value if data is None else decode(data), data)
+            for value in values:
+                data = encode(value) if self._isolate else None
+                given = value if data is None else decode(data)
+                yield from self._through(self._root, given, data)
+            for node in self._folds:
+                node.given = None
+                yield from self._onwards_all(node, self._result(node, None))
         finally:
             if self._loop is not None:
                 self._loop.close()
@@ -151,7 +174,10 @@ class LocalRun:
     def _through(self, node: _Node, item: object, data: bytes | None = None) -> Iterator[Any]:
         """Run one item at a stage, and each output at all that follow before the next."""
         node.given = data
-        for output in self._outputs(node, item):
+        return self._onwards_all(node, self._outputs(node, item))
+
+    def _onwards_all(self, node: _Node, outputs: Iterable[object]) -> Iterator[Any]:
+        for output in outputs:
             targets = node.markers if type(output) is Marker else node.records
             if self._isolate and type(output) not in IMMUTABLE:
                 data = self._encoded(node, output)
@@ -178,11 +204,11 @@ class LocalRun:
         node.arrived += 1
         stage = node.stage
         if type(item) is Marker:
-            if item.branch != stage.scope:
-                return (item,)
-            self._call(node, (item.value,) if stage.takes_value else ())
-            return ()
+            return self._marker(node, item)
         match stage.kind:
+            case Kind.FOLD:
+                self._fold(node, item)
+                return ()
             case Kind.BRANCH:
                 return self._series(node, item)
             case Kind.MAP | Kind.JOB:
@@ -192,6 +218,41 @@ class LocalRun:
             case _:
                 self._call(node, (item,))
                 return ()
+
+    def _marker(self, node: _Node, marker: Marker) -> Iterable[object]:
+        stage = node.stage
+        if stage.fold is not None and stage.fold.per == marker.branch:
+            return self._result(node, marker)
+        if marker.branch != stage.scope:
+            return (marker,)
+        self._call(node, (marker.value,) if stage.takes_value else ())
+        return ()
+
+    def _fold(self, node: _Node, record: object) -> None:
+        try:
+            self._call(node, (record,))
+        except NotSerializable as error:
+            raise UnencodableState(node.stage.name, error) from None
+
+    def _result(self, node: _Node, marker: Marker | None) -> Iterable[object]:
+        """The value of a scope, and the marker that ended it; the next one is begun."""
+        value = node.value
+        assert value is not None  # noqa: S101 # whoever calls this has a fold
+        node.here.attempt = 0
+        after = () if marker is None else (marker,)
+        token = place.set(node.here)
+        try:
+            while True:
+                try:
+                    return (*value.result(), *after)
+                except BaseException as error:  # noqa: BLE001 # as of a stage
+                    end = failed(error)
+                instead = self._after(node, end, marker)
+                if instead is not None:
+                    return instead
+        finally:
+            place.reset(token)
+            value.begin()
 
     def _call(self, node: _Node, arguments: tuple[object, ...]) -> tuple[object, ...]:
         """What the stage's function returns, called again after each pause and before each retry.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pauseflow.errors import FlowDefinitionError
@@ -65,8 +66,28 @@ class Plan:
             )
         if not stage.ordered:
             self._check_may_be_unordered(stage, after)
+        if stage.fold is not None and stage.fold.per is not None:
+            self._close_scope(stage, stage.fold.per, after)
         self._declared[stage.name] = _Declared(stage, after, finished)
         self._followed_by[after] = stage.name
+
+    def scopes(self, after: str | None) -> list[str]:
+        """The branches whose series a record belongs to at this place, the innermost first.
+
+        A fold gives one value for a series, and so ends it, and all that are inside of it.
+
+        Args:
+            after: the name of the stage that the record comes from.
+        """
+        open_ones: list[str] = []
+        for declared in reversed(list(self._above(after))):
+            fold = declared.stage.fold
+            if fold is not None:
+                ended = open_ones.index(fold.per) + 1 if fold.per in open_ones else len(open_ones)
+                del open_ones[:ended]
+            elif declared.stage.kind is Kind.BRANCH:
+                open_ones.insert(0, declared.stage.name)
+        return open_ones
 
     def schedule(self, schedule: Schedule) -> None:
         """Add a rule by which runs start by themselves.
@@ -108,17 +129,36 @@ class Plan:
                 f"flow {self.name!r}: two stages are called {name!r}: give one a name=..."
             )
 
+    def _above(self, after: str | None) -> Iterator[_Declared]:
+        """The stages above a place, upwards."""
+        while after is not None:
+            declared = self._declared[after]
+            yield declared
+            after = declared.after
+
+    def _close_scope(self, stage: Stage, per: str, after: str | None) -> None:
+        """A value for each series of a branch: the branch has to say where each is over."""
+        for declared in self._above(after):
+            if not declared.stage.ordered:
+                raise FlowDefinitionError(
+                    f"flow {self.name!r}: stage {stage.name!r} has a value for each series of "
+                    f"branch {per!r}, and stage {declared.stage.name!r} between them is "
+                    f"ordered=False, so that nobody could tell where a series is over: leave out "
+                    f"ordered=False"
+                )
+            if declared.stage.name == per:
+                marking = replace(declared.stage, marks=True)
+                self._declared[per] = replace(declared, stage=marking)
+                return
+
     def _check_may_be_unordered(self, stage: Stage, after: str | None) -> None:
-        above = after
-        while above is not None:
-            declared = self._declared[above]
+        for declared in self._above(after):
             if declared.finished is not None:
                 raise FlowDefinitionError(
                     f"flow {self.name!r}: stage {stage.name!r} is ordered=False, and comes after "
-                    f"branch {above!r} with finished=, which could then not tell when its series "
-                    f"is over: leave out ordered=False, or finished="
+                    f"branch {declared.stage.name!r} with finished=, which could then not tell "
+                    f"when its series is over: leave out ordered=False, or finished="
                 )
-            above = declared.after
 
     def _build(self) -> Graph:
         stages = [given.stage for given in self._declared.values()]

@@ -8,7 +8,7 @@ from pauseflow.stages.function import FunctionRunner
 from pauseflow.stages.runner import Runner
 
 
-def runner_for(stage: Stage, flow_name: str) -> Runner:
+def runner_for(stage: Stage, flow_name: str) -> Runner:  # noqa: PLR0911 # one for each
     """The runner for a stage. Whoever asks for it closes it.
 
     Args:
@@ -20,6 +20,10 @@ def runner_for(stage: Stage, flow_name: str) -> Runner:
         from pauseflow.stages.job import JobRunner  # noqa: PLC0415
 
         return JobRunner(stage, flow_name)
+    if stage.kind is Kind.FOLD:
+        from pauseflow.stages.fold import FoldRunner  # noqa: PLC0415
+
+        return FoldRunner(stage, flow_name)
     if stage.is_async:
         from pauseflow.stages.concurrent import ConcurrentRunner  # noqa: PLC0415
 

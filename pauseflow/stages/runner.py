@@ -43,6 +43,9 @@ class Runner(ABC):
     def connect(self, server: Server, namespace: str) -> None:  # noqa: B027 # most need no server
         """Take note of where the runs are. Called before the first `run`, in a worker only."""
 
+    def settled(self, run: str, *, committed: bool) -> None:  # noqa: B027 # most keep nothing
+        """Take note of whether the commit of the last slice of a run was carried out."""
+
     def close(self) -> None:  # noqa: B027 # most runners own nothing
         """Give up threads and loops. Does not wait for what was given up on `stop`."""
 

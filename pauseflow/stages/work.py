@@ -36,6 +36,8 @@ class Work:
         answer: what `items[0]` was woken with last, if it waited for something.
         failures: how often `items[0]` has failed since it last got any further.
         origin: the run whose key `items[0]` has, if that is another; see `State`.
+        ended: nothing follows in this run.
+        follows: the items before these are of the same slice, which is not committed yet.
     """
 
     run: str
@@ -47,6 +49,8 @@ class Work:
     answer: Answer | None = None
     failures: int = 0
     origin: str = ""
+    ended: bool = False
+    follows: bool = False
 
 
 class Budget:
@@ -223,6 +227,7 @@ class Outcome:
         frames: of the rest: an index into `items[consumed:]` and its frame.
         parked: records of an unordered stage that paused.
         end: how the slice ended.
+        kept: fields of what the stage keeps of the run, that have changed; see `Kept`.
     """
 
     outputs: list[object]
@@ -231,3 +236,4 @@ class Outcome:
     frames: dict[int, bytes] = field(default_factory=dict)
     parked: list[Parked] = field(default_factory=list)
     end: End = DONE
+    kept: dict[bytes, bytes] = field(default_factory=dict)

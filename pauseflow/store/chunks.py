@@ -95,6 +95,7 @@ class Result:
         unfinished: the rest of the chunk is among the parks (ordered stages).
         error: what the run halts with; empty if it does not.
         dead: records that are set aside.
+        kept: fields of what the stage keeps of the run, that have changed; empty: it goes.
     """
 
     pieces: list[bytes]
@@ -107,6 +108,7 @@ class Result:
     unfinished: bool = False
     error: str = ""
     dead: list[DeadLetter] = field(default_factory=list)
+    kept: dict[bytes, bytes] = field(default_factory=dict)
 
 
 class Chunks:
@@ -278,6 +280,7 @@ class Chunks:
             parks=parks,
             at_once=[seals.envelope(stage, alone) for alone in result.at_once],
             dead=[replace(each, text=seals.letter(each.key, each.text)) for each in result.dead],
+            kept={name: seals.kept(run, stage, name, data) for name, data in result.kept.items()},
         )
 
     def commit(self, entry: Entry, envelope: Envelope, result: Result) -> Command:
@@ -294,6 +297,8 @@ class Chunks:
         if result.parks or result.at_once or result.dead:
             stages += (run_keys.waits, run_keys.signals, keys.jobs, keys.dead, keys.letters)
             stages += (keys.quarantine, keys.quarantined)
+        if result.kept:
+            stages.append(run_keys.state(stage))
         payload: list[str | bytes | int] = list(cast.arguments)
         for park in result.parks:
             name = f"{stage}:{park.ordinal}"
@@ -302,6 +307,7 @@ class Chunks:
         payload += [word for alone in result.at_once for word in ("", -1, "", alone.pack(), "")]
         now = self.now_ms or int(time.time() * 1000) if result.dead else 0
         payload += [word for letter in result.dead for word in (letter.key, now, letter.text)]
+        payload += [word for pair in result.kept.items() for word in pair]
         payload += result.pieces
         rest = "again" if result.rest is not None else "parked" if result.unfinished else ""
         return commands.commit(
@@ -329,6 +335,7 @@ class Chunks:
             "1" if stage == self._roots[flow] else "",
             len(result.parks) + len(result.at_once),
             len(result.dead),
+            len(result.kept),
             len(result.pieces),
             len(cast.streams),
             cast.before,

@@ -150,6 +150,7 @@ def commit(
     is_root: Arg,
     parks: Arg,
     deads: Arg,
+    keeps: Arg,
     pieces: Arg,
     keyed: Arg,
     before: Arg,

@@ -137,7 +137,7 @@ class Holding:
         run, other = keys.run(run_id), keys.run(telling or run_id)
         others = [run.waits, run.signals]
         for stage in stages:
-            others += [run.backlog(stage), run.reorder(stage)]
+            others += [run.backlog(stage), run.reorder(stage), run.state(stage)]
         items = codec.encode_items([run_id])
         envelope = Envelope(
             run=telling,

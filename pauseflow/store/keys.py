@@ -29,6 +29,7 @@ Redis Cluster, a script finds all its keys in one slot.
 | `run:<id>:signals` | zset | `<name>`, number, answer nobody waits for | signal | empty when done |
 | `run:<id>:backlog:<stage>` | list | pieces that wait | commit, submit, append | empty when done |
 | `run:<id>:reorder:<stage>` | hash | outputs ahead of the cursor | commit | empty when done |
+| `run:<id>:state:<stage>` | hash | what a fold has so far, in fields | commit | empty when done |
 | `run:<id>:suspect:<stage>` | string | record begun of a suspect | workers | expires in an hour |
 | `run:<id>:room` | list | a token for a waiting feeder | commit | expires in a minute |
 | `rate:<name>:<key>` | string | when its burst is whole again (µs) | admit, leave | expires then |
@@ -114,6 +115,10 @@ class RunKeys:
     def reorder(self, stage: str) -> str:
         """The hash of outputs that wait for the stage's cursor."""
         return f"{self.base}:reorder:{stage}"
+
+    def state(self, stage: str) -> str:
+        """The hash of what a stage keeps of the run from chunk to chunk."""
+        return f"{self.base}:state:{stage}"
 
     def suspect(self, stage: str) -> str:
         """The string with the record that was begun last of a chunk that takes workers down."""

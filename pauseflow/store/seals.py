@@ -27,6 +27,7 @@ _PIECE = SIGNED + b"P"
 _REST = SIGNED + b"C"
 _ANSWER = SIGNED + b"S"
 _LETTER = SIGNED + b"L"
+_KEPT = SIGNED + b"K"
 
 
 class Seals:
@@ -140,6 +141,30 @@ class Seals:
             raise MalformedData("its items are not as many bytes as were signed")
         self._signing.check(signature, b"C", _place(stage, opened), opened.frames + items)
         return opened
+
+    # -- what stages keep
+
+    def kept(self, run: str, stage: str, name: bytes, value: bytes) -> bytes:
+        """A field of what a stage keeps of a run, sealed. An empty one takes the field away."""
+        if not self.enabled or not value:
+            return value
+        return _KEPT + self._signing.sign(b"K", (run, stage, name.hex()), value) + value
+
+    def open_kept(self, run: str, stage: str, name: bytes, sealed: bytes) -> bytes:
+        """The same as it was before it was sealed.
+
+        Raises:
+            MalformedData: it is not signed by us for this field.
+        """
+        if not self.enabled:
+            if sealed[:1] == SIGNED:
+                raise no_key()
+            return sealed
+        if sealed[:2] != _KEPT:
+            raise unsigned()
+        signature, value = sealed[2 : 2 + SIZE], sealed[2 + SIZE :]
+        self._signing.check(signature, b"K", (run, stage, name.hex()), value)
+        return value
 
     # -- answers and letters
 

@@ -312,7 +312,7 @@ def _owner(keys: Keys, key: str) -> str | None:
         case "run":
             run_id, _, part = tail.partition(":")
             plain = part in ("", "results", "parked", "room", "waits", "signals")
-            known = plain or part.startswith(("backlog:", "reorder:"))
+            known = plain or part.startswith(("backlog:", "reorder:", "state:"))
             return run_id if known and readable_ids([run_id.encode()]) else None
         case "stream" | "rate" | "limit" | "turns" | "wakes":
             return "" if tail else None

@@ -55,6 +55,7 @@ class Exchange:
         chunks: the streams that it reads.
         how_many: how many entries of each stream to read at once.
         news: a command to be sent along, or None.
+        settled: is told of each commit that was answered, and whether it was carried out.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Exchange:
         chunks: Chunks,
         how_many: Callable[[], int],
         news: Callable[[], Command | None],
+        settled: Callable[[Entry, bool], None] | None = None,
     ) -> None:
         self._wire = wire
         self._chunks = chunks
         self._how_many = how_many
         self._news = news
+        self._settled = settled
         self._lock = threading.Lock()
         self._ahead = ReadAhead()
         self._at_work: Entry | None = None
@@ -266,7 +269,10 @@ class Exchange:
                 failed = reply
                 with self._lock:
                     self._commits.append((entry, command))
-            elif isinstance(reply, ServerRefused):
+                continue
+            if self._settled is not None:
+                self._settled(entry, reply == Committed.YES)
+            if isinstance(reply, ServerRefused):
                 failed = failed or reply
             elif isinstance(reply, StoreError) or reply == Committed.DAMAGED:
                 log.error("commit of %s:%s: %s", entry.flow, entry.stage, reply)

@@ -17,7 +17,7 @@ from pauseflow.errors import (
     PauseflowError,
     StageTimeout,
 )
-from pauseflow.failing import Dead, Decision, Fallback, Halt, Retry
+from pauseflow.failing import HALT, Dead, Decision, Fallback, Halt, Retry
 from pauseflow.graph import Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.stages import Done, Failed, Outcome, Parked, Paused, Sliced, Work
@@ -125,7 +125,10 @@ class Settling:
     def _decide(self, error: BaseException) -> Decision:
         if isinstance(error, CrashedWorker):
             return Dead()
-        return self._stage.failing.decide(error, self._failures(), random.random)
+        decision = self._stage.failing.decide(error, self._failures(), random.random)
+        if isinstance(decision, Retry) or self._outcome.consumed < len(self._work.items):
+            return decision
+        return HALT  # a fold at the end of its run: there is no record to go on without
 
     def _failures(self) -> int:
         """How often the record had failed before, without getting any further since."""

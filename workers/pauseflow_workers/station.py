@@ -81,6 +81,10 @@ class Station:
         """Tells the stage where the server is, in case it has business of its own there."""
         self._runner.connect(server, namespace)
 
+    def settled(self, run: str, *, committed: bool) -> None:
+        """Takes note of what became of the commit of a slice."""
+        self._runner.settled(run, committed=committed)
+
     def close(self) -> None:
         """Ends the runner's threads and event loop."""
         self._runner.close()
@@ -156,7 +160,7 @@ class Station:
             return self._not_serializable(work, envelope, outcome, error)
         # Of an unordered stage, what waits is behind the others, and is not done.
         done = outcome.consumed - len(outcome.parked)
-        result = Result(pieces, done, len(outcome.outputs), 0)
+        result = Result(pieces, done, len(outcome.outputs), 0, kept=outcome.kept)
         if settling is not None:
             settling.rest(result)
         return result
@@ -191,6 +195,7 @@ class Station:
         self, work: Work, envelope: Envelope, outcome: Outcome, error: NotSerializable
     ) -> Result:
         """An output has no encoding: what came before it is committed, and its record fails."""
+        self._runner.settled(work.run, committed=False)
         if self._stage.kind is Kind.MAP and self._stage.ordered and not work.marked:
             good = max(error.index, 0)
             key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal + good}"
@@ -204,6 +209,7 @@ class Station:
             alone = self._runner.run(work, Budget(0.0, max_outputs=1, stride=1))
             if alone.consumed < outcome.consumed or len(alone.outputs) < len(outcome.outputs):
                 return self._result(work, envelope, alone)
+            self._runner.settled(work.run, committed=False)
         key = f"{envelope.run}:{self._stage.name}:{envelope.ordinal}"
         failed = Failed(error.at(stage=self._stage.name, key=key))
         return self._result(
@@ -238,6 +244,7 @@ def _work(envelope: Envelope, lately: Lately) -> Work:
         answer=state.answer,
         failures=state.failures,
         origin=state.origin,
+        ended=envelope.ended,
     )
 
 

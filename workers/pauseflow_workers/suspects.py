@@ -117,10 +117,14 @@ def run_singly(
 def _first(work: Work, done: Outcome) -> Work:
     """The next record by itself."""
     frames = {index: frame for index, frame in done.frames.items() if index == 0}
-    items = work.items[done.consumed : done.consumed + 1]
-    if done.consumed == 0:
-        return replace(work, items=items, frames=frames)
-    return Work(work.run, work.ordinal + done.consumed, items, frames, marked=work.marked)
+    at = done.consumed
+    items = work.items[at : at + 1]
+    ended = work.ended and at + 1 >= len(work.items)
+    if at == 0:
+        return replace(work, items=items, frames=frames, ended=ended)
+    return Work(
+        work.run, work.ordinal + at, items, frames, marked=work.marked, ended=ended, follows=True
+    )
 
 
 def _add(whole: Outcome, outcome: Outcome) -> None:
@@ -132,6 +136,7 @@ def _add(whole: Outcome, outcome: Outcome) -> None:
     whole.marked = whole.marked or outcome.marked
     whole.parked += [replace(each, index=each.index + whole.consumed) for each in outcome.parked]
     whole.consumed += outcome.consumed
+    whole.kept |= outcome.kept
     whole.end = SLICED if isinstance(outcome.end, Done) else outcome.end
 
 

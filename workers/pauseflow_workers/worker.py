@@ -122,7 +122,11 @@ class Worker:
         self._side_wire = server.wire()
         self._holds = Holds(self._keys, self._chunks)
         self._nudges = 0
-        self._exchange = Exchange(self._wire, self._chunks, self._how_many, self._news)
+        keeps = any(graph[name].keeps for graph, name in chosen)
+        self._exchange = Exchange(
+            *(self._wire, self._chunks, self._how_many, self._news),
+            settled=(lambda entry, yes: self._settled(entry, committed=yes)) if keeps else None,
+        )
         self._connected = False
         self._client_id = 0
         self._budget: Budget | None = None
@@ -265,6 +269,7 @@ class Worker:
                 raise
             if not holds.holds(entry):
                 return False
+        self._settled(entry, committed=False)
         try:
             command = holds.put_off(entry)
         except MalformedData as error:
@@ -300,6 +305,12 @@ class Worker:
             self.attempt_began = 0.0
             self._budget = None
         return self._chunks.commit(entry, envelope, result)
+
+    def _settled(self, entry: Entry, *, committed: bool) -> None:
+        envelope = entry.envelope
+        if isinstance(envelope, Envelope):
+            station = self._stations[(entry.flow, entry.stage)]
+            station.settled(envelope.run, committed=committed)
 
     def _trail(self, entry: Entry, envelope: Envelope) -> Trail | None:
         """What is known of who crashes; None unless the chunk is suspect."""

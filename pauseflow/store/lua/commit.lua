@@ -5,17 +5,18 @@
 --   stream: the one that the entry is in, of the lane that it came by
 --   stages: stream, backlog, reorder of each keyed stage of the cast; the committing stage comes first; then, if there
 --   are parks or dead letters: the run's waits and signals, the namespace's jobs, dead and letters, and the quarantine and
---   its count
--- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads pieces keyed before cast payload...
+--   its count; then, if the stage keeps something: the hash of that
+-- ARGV: run_id now entry seq done emitted busy rest continuation ended error keep results_limit is_root parks deads keeps pieces keyed before cast payload...
 --   rest: '' the chunk is done | 'again' goes on at once | 'parked' its rest is among the parks
 --   continuation: the envelope of the rest, for 'again'
 --   ended: '1' if this was the last chunk of an unordered stage (ordered ones mark their last piece)
 --   error: what the run halts with, '' if it does not
---   parks, deads, pieces, keyed, cast: how many of each follow; before: how many of the keyed stages, the last ones, come
+--   parks, deads, keeps, pieces, keyed, cast: how many of each follow; before: how many of the keyed stages, the last ones, come
 --   before the committing one; payload: 6 a stage of the cast (see pipeline),
 --   then (field, wake time in ms, timer's name, text, wait) a park: a wake time of 0 waits to be told,
 --   of -1 goes on at once (its text is an envelope); wait: its member of the waits, '' if it waits for no signal;
---   then (id, time in ms, text) a dead letter, then the pieces
+--   then (id, time in ms, text) a dead letter, then (field, value) of what the stage keeps, an empty value for a field
+--   that goes, then the pieces
 -- RETURNS: 1 committed | 0 fenced: the entry is not this worker's any more | -1 the run is gone, or this chunk of it
 --   is done already (someone put the entry here again); the entry is dropped | -2 the run's books are damaged: nothing
 --   is done, and the entry is to be set aside
@@ -25,7 +26,7 @@
 
 -- Nothing is written before all that may be damaged was read: a script is not rolled back.
 -- The stages before this one come last, and matter only if something waits there.
-local state, sound = open_run(run, run_id, 8, keyed + 0, 21, cast + 0, keyed - before)
+local state, sound = open_run(run, run_id, 8, keyed + 0, 22, cast + 0, keyed - before)
 if state and not sound then
   return -2
 end
@@ -42,7 +43,7 @@ local number = seq + 0
 if self.flying < 1 or number >= self.sent or (self.ordered and number < self.cursor) then
   return -1
 end
-local next_arg = 21 + 6 * cast
+local next_arg = 22 + 6 * cast
 
 self.done = self.done + done
 self.emitted = self.emitted + emitted
@@ -115,8 +116,21 @@ local function keep_aside(rest_of_keys)
   end
 end
 
+local next_key = 8 + 3 * keyed
 if parks ~= '0' or deads ~= '0' then
-  keep_aside(8 + 3 * keyed)
+  keep_aside(next_key)
+  next_key = next_key + 7
+end
+if keeps ~= '0' then
+  local upto = next_arg + 2 * keeps - 1
+  for at = next_arg, upto, 2 do
+    if ARGV[at + 1] == '' then
+      redis.call('HDEL', KEYS[next_key], ARGV[at])
+    else
+      redis.call('HSET', KEYS[next_key], ARGV[at], ARGV[at + 1])
+    end
+  end
+  next_arg = upto + 1
 end
 if error ~= '' then
   -- a paused run is halted when it goes on

@@ -59,8 +59,9 @@ def test_by_default_every_commit_is_lost_and_done_again_and_others_at_random(tri
         assert len(lost) >= 2 * 2, "before and after each of the pauses, at least"
 
 
-def test_more_seconds_are_more_runs_with_other_seeds(trials):
-    assert_resumable(FLOW, 2, seconds=1.0, seed=5)
+def test_more_seconds_are_more_runs_with_other_seeds(trials, monkeypatch):
+    monkeypatch.setattr("pauseflow.testing.resumable.perf_counter", lambda: float(len(trials)))
+    assert_resumable(FLOW, 2, seconds=12, seed=5)
     seeds = [trial.seed for trial in trials if isinstance(trial.plan, AtRandom)]
     assert seeds == list(range(5, 5 + len(seeds)))
     assert len(seeds) > 1
