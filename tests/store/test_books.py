@@ -259,7 +259,17 @@ def test_a_continuation_that_is_held_is_no_damage(server, client):
     hands = feed(server, client, LINE, range(6), window=3)
     _, two, _ = hands.at("s0")
     hands.wire.call(("HSET", stage_keys(hands, "s0")[2], "1:c", two.envelope.pack()))
+    hands.wire.call(("LPUSH", stage_keys(hands, "s0")[1], b"!" + two.envelope.pack()))
     assert not any("begins with" in text for text in texts(client))
+    client.cancel("r")
+
+
+@pytest.mark.parametrize("told", ["nonsense", "[1]", '{"s0": "fast"}', '{"s0": %s}' % ("9" * 400)])
+def test_rates_that_make_no_sense_are_none(server, client, told):
+    hands = feed(server, client, LINE, range(3))
+    hands.wire.call(("HSET", hands.keys.run("r").base, "rates", told))
+    info = client.run("r")
+    assert (info.state, info.stages[0].rate) == (RunState.RUNNING, 0.0)
     client.cancel("r")
 
 

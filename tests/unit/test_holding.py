@@ -6,7 +6,7 @@ import pytest
 
 from pauseflow import Flow, FlowDefinitionError, PauseFlow, current
 from pauseflow.client import RunState
-from pauseflow.errors import MalformedData, RunCancelled, SignalTimeout
+from pauseflow.errors import MalformedData, RunCancelled, SignalTimeout, StoreError
 from pauseflow.store.envelope import Envelope
 from support.cluster import Cluster
 from support.faults import Faults, ShakyServer
@@ -397,6 +397,21 @@ def test_a_lost_worker_does_not_lose_the_telling(fake):
 def test_an_on_cancel_that_can_not_work_is_refused(given, says):
     with pytest.raises(FlowDefinitionError, match=says):
         Flow("f", on_cancel=given)
+
+
+def test_a_question_that_fails_changes_nothing_of_what_is_held(fake):
+    flow = line(("map", see))
+    with Cluster(fake, flow) as cluster:
+        (worker,) = cluster.workers
+        cluster.client.submit(flow, 7, run_id="local")
+        cluster.client.pause("local")
+        hear(cluster)
+        held = worker._holds._held
+        assert not worker._holds.hear(worker._wire, StoreError("what people hold is odd"))
+        assert worker._holds._held is held
+        cluster.settle()
+        assert DONE == []
+        cluster.client.cancel("local")
 
 
 def test_a_damaged_chunk_is_not_put_off(fake):

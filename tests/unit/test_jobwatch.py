@@ -208,6 +208,16 @@ def test_what_is_no_wait_is_thrown_away(scene):
     assert scene.wire.call(("EXISTS", KEYS.jobs)) == 0
 
 
+def test_something_else_in_the_place_of_a_runs_waits_is_asked_for_once(scene):
+    scene.waits("r1")
+    scene.waits("r2")
+    scene.wire.exchange([("DEL", KEYS.run("r1").waits), ("SET", KEYS.run("r1").waits, "x")])
+    scene.job("finished")
+    assert scene.watch.run_once() == 1
+    assert [run for run, *_ in scene.told] == ["r2"]
+    assert scene.next_look("r1") is None
+
+
 def test_so_many_at_once(scene, monkeypatch):
     monkeypatch.setattr("pauseflow_coordinator.jobwatch.AT_ONCE", 2)
     for number in range(3):
