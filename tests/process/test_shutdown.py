@@ -19,6 +19,7 @@ from pauseflow.store.envelope import Envelope
 from support.hands import Hands
 from support.plant import Plant, plant
 from support.servers import bare_valkey
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -119,6 +120,14 @@ def nothing_in_hand(works: Plant, kind: str) -> None:
     hands.wire.close()
 
 
+def left_out(notes: list[str]) -> set[str]:
+    """What is not noted, although something that comes after it is."""
+    last: Counter[str] = Counter()
+    for kind, number in map(str.split, notes):
+        last[kind] = max(last[kind], int(number))
+    return {f"{kind} {number}" for kind in last for number in range(last[kind])} - set(notes)
+
+
 def test_a_stop_takes_less_than_a_second_and_nothing_is_done_twice(works: Plant) -> None:
     seed = int(os.environ.get("STOPS_SEED") or random.randrange(10**9))
     print(f"STOPS_SEED={seed}")
@@ -139,15 +148,15 @@ def test_a_stop_takes_less_than_a_second_and_nothing_is_done_twice(works: Plant)
         took.append(time.monotonic() - began)
         assert works.client.workers() == []
         nothing_in_hand(works, kind)
-    counts = Counter(works.notes())
-    twice = [line for line, times in counts.items() if times > 1]
-    assert twice == []
-    for kind in KINDS[:STOPS]:
-        seen = sorted(int(line.split()[1]) for line in counts if line.split()[0] == kind)
-        assert seen == list(range(len(seen))), "and none is left out"
     took.sort()
     middle, last = took[len(took) // 2], took[int(len(took) * 0.99)]
     print(f"{STOPS} stops: median {middle:.3f} s, 99 of 100 {last:.3f} s, at most {took[-1]:.3f} s")
+    missing = left_out(works.notes())
+    if missing:  # chunks that were read and not begun went back behind those that waited
+        works.start("worker")
+        wait_until(lambda: not missing - set(works.notes()), f"{len(missing)} records are done")
+    twice = [line for line, times in Counter(works.notes()).items() if times > 1]
+    assert twice == []
     assert middle < LIMIT_SECONDS
     assert last < (LIMIT_SECONDS if STOPS >= 100 else LIMIT_OF_FEW_SECONDS)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], description: str, *, seconds: float = 15.0) -> T:
+def wait_until(predicate: Callable[[], T], description: str, *, seconds: float = 30.0) -> T:
     """Waits until the predicate is true, and gives its value.
 
     Args:
