@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 from pauseflow.errors import NotResumable
 from pauseflow.resumable.scope import Function
@@ -62,11 +62,7 @@ def source_of(fn: FunctionType) -> Source:
             file=file,
             line=line,
         )
-    found = [
-        (node, class_name)
-        for node, class_name in _functions(_parsed("".join(lines), file))
-        if node.name == code.co_name and _first_line(node) == line
-    ]
+    found = _defined("".join(lines), file).get((code.co_name, line), [])
     if len(found) != 1 or not _is_of(found[0][0], code):
         raise NotResumable(
             f"the source in the file is not that of {code.co_qualname} as it was imported",
@@ -148,21 +144,27 @@ def _lines(fn: FunctionType) -> list[str]:
         return linecache.getlines(file) if isinstance(file, str) else []
 
 
+_Found: TypeAlias = list[tuple[Function, str]]
+
+
 @functools.lru_cache(maxsize=64)
-def _parsed(text: str, file: str) -> ast.Module:
+def _defined(text: str, file: str) -> dict[tuple[str, int], _Found]:
+    """The functions in a file, with the classes around them, by name and first line."""
     try:
-        return ast.parse(text, file)
+        tree = ast.parse(text, file)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise NotResumable(
             f"the source can't be parsed ({error})",
             instead="Start the process again with the file as it is now.",
             file=file,
         ) from None
+    found: dict[tuple[str, int], _Found] = {}
+    for node, class_name in _functions(tree):
+        found.setdefault((node.name, _first_line(node)), []).append((node, class_name))
+    return found
 
 
-def _functions(
-    tree: ast.AST, class_name: str = ""
-) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:
+def _functions(tree: ast.AST, class_name: str = "") -> Iterator[tuple[Function, str]]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node, class_name
