@@ -10,7 +10,7 @@ from pauseflow.sources.file import FileSource
 class lines(FileSource[str]):  # noqa: N801 (used as a function)
     r"""The lines of a text file, without their ends.
 
-    Lines end in `\n` or `\r\n`; the last one need not.
+    Lines end in `\n` or `\r\n`; the last one need not. A byte order mark is left out.
 
     ```python
     def words(path):
@@ -25,14 +25,14 @@ class lines(FileSource[str]):  # noqa: N801 (used as a function)
 
     Raises:
         ValueError: in this encoding, ends of lines can't be found by their byte.
-        UnicodeDecodeError: when a line is asked for that is not of the encoding.
+        UnicodeDecodeError: when a line is asked for that is not of the encoding; names file and
+            line. Asking again goes on with the next line.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, encoding: str = "utf-8", errors: str = "strict"
     ) -> None:
-        if "\n".encode(encoding) != b"\n":
-            raise ValueError(f"lines(..., encoding={encoding!r}): recode the file to UTF-8 first")
+        check_encoding("lines", encoding)
         super().__init__(path)
         self.encoding = encoding
         self.errors = errors
@@ -45,7 +45,44 @@ class lines(FileSource[str]):  # noqa: N801 (used as a function)
         line = self._opened().readline()
         if not line:
             raise self._finished()
-        text = line.removesuffix(b"\n").removesuffix(b"\r").decode(self.encoding, self.errors)
         self.offset += len(line)
         self.number += 1
-        return text
+        bare = line.removesuffix(b"\n").removesuffix(b"\r")
+        return decoded(bare, self.path, self.number, self.encoding, self.errors)
+
+
+def check_encoding(source: str, encoding: str) -> None:
+    """See whether ends of lines can be found by their byte.
+
+    Raises:
+        ValueError: they can't, or there is no such encoding.
+    """
+    try:
+        ends = "\n".encode(encoding).removeprefix(_MARK)
+    except LookupError:
+        raise ValueError(
+            f"{source}(..., encoding={encoding!r}): no encoding is called so"
+        ) from None
+    if ends != b"\n":
+        raise ValueError(f"{source}(..., encoding={encoding!r}): recode the file to UTF-8 first")
+
+
+_MARK = b"\xef\xbb\xbf"
+
+
+def decoded(line: bytes, path: str, number: int, encoding: str, errors: str = "strict") -> str:
+    """The text of a line.
+
+    Raises:
+        UnicodeDecodeError: it is not of the encoding; names file and line.
+    """
+    if number == 1 and line[:3] == _MARK and encoding.lower().startswith("utf"):
+        line = line[3:]
+    try:
+        return line.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        error.reason += (
+            f" ({path}:{number}: write which encoding=... it has, or errors='replace' if some "
+            f"characters may be lost)"
+        )
+        raise

@@ -9,16 +9,15 @@ other block in a member, with the bytes before that it may refer to.
 from __future__ import annotations
 
 import io
-import os
 import zlib
 from collections import deque
 from collections.abc import Callable
 from gzip import BadGzipFile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pauseflow.sources.blocks import TRAILER, Inflating, decompressor, from_bit
 from pauseflow.sources.marks import Mark, Marks
+from pauseflow.sources.opening import open_path, size_of
 from pauseflow.sources.point import WINDOW, Point
 
 if TYPE_CHECKING:
@@ -50,11 +49,11 @@ class Unpacking(io.RawIOBase):
         place: tells up to where the bytes have been made use of: earlier points are forgotten.
 
     Raises:
-        OSError: it can't be opened.
+        OSError, MissingExtra: it can't be opened.
     """
 
     def __init__(self, path: str, point: Point, place: Callable[[], int]) -> None:
-        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (it stays open with this)
+        self._file = open_path(path, buffering=0)
         self._path = path
         self._place = place
         self._points: deque[Point] = deque()
@@ -82,7 +81,16 @@ class Unpacking(io.RawIOBase):
     @property
     def size(self) -> int:
         """Bytes in the file, packed."""
-        return os.fstat(self._file.fileno()).st_size
+        return size_of(self._file)
+
+    @property
+    def reached(self) -> int:
+        """Up to which offset in the file, packed, it is unpacked."""
+        return self._at
+
+    def checksum(self, size: int) -> int:
+        """Of so many bytes at the beginning of the file, packed."""
+        return zlib.crc32(self._read_at(0, size))
 
     def readable(self) -> bool:
         """It can be read."""

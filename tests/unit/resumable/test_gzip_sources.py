@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pauseflow.errors import SourceChanged
 from pauseflow.resumable import Series
-from pauseflow.sources import chunks, csv_rows, jsonlines, lines, unpacking
+from pauseflow.sources import chunks, csv, json_lines, lines, unpacking
 
 NUMBERED = [f"{i},{random.Random(i).getrandbits(200):x}" for i in range(4000)]
 """Some 200 KiB that pack badly, so that flushes are far enough from each other."""
@@ -78,7 +78,7 @@ def test_earlier_members_are_not_read_again(tmp_path: Path, each: int) -> None:
 @pytest.mark.parametrize(
     ("source", "convert"),
     [
-        (csv_rows, lambda line: dict(zip(("n", "x"), line.split(","), strict=True))),
+        (csv, lambda line: dict(zip(("n", "x"), line.split(","), strict=True))),
         (chunks, None),
     ],
 )
@@ -99,9 +99,9 @@ def test_every_source_skips_them(tmp_path: Path, source: Any, convert: Any) -> N
 def test_json_lines_skip_them(tmp_path: Path) -> None:
     path = tmp_path / "rows.gz"
     path.write_bytes(b"".join(gzip.compress(b"[%d]\n" % i * 100) for i in range(9)))
-    taken, frame = paused_after(jsonlines, path, 850)
+    taken, frame = paused_after(json_lines, path, 850)
     spoil(path, 0, 8 * len(gzip.compress(b"[0]\n" * 100)))
-    assert [*taken, *rest(jsonlines, path, frame)] == [[i] for i in range(9) for _ in range(100)]
+    assert [*taken, *rest(json_lines, path, frame)] == [[i] for i in range(9) for _ in range(100)]
 
 
 def test_after_a_full_flush_nothing_before_it_is_read_again(tmp_path: Path) -> None:

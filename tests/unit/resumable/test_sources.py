@@ -10,7 +10,7 @@ import pytest
 
 from pauseflow.errors import SourceChanged
 from pauseflow.resumable import Series
-from pauseflow.sources import chunks, csv_rows, jsonlines, lines
+from pauseflow.sources import chunks, csv, json_lines, lines
 
 TEXT = 'name,note\r\nadä,"one, two"\nbob,"first\nsecond"\n\ncy,\nlast,"say ""hi"""'
 JSON = '{"a": 1}\n\n[1, 2]\r\n"three"'
@@ -38,7 +38,7 @@ def over_lines(path: str) -> Iterator[Any]:
 
 
 def over_rows(path: str) -> Iterator[Any]:
-    rows = csv_rows(path)
+    rows = csv(path)
     for row in rows:
         yield row, rows.number
 
@@ -48,7 +48,7 @@ def over_chunks(path: str) -> Iterator[Any]:
 
 
 def over_json(path: str) -> Iterator[Any]:
-    for value in jsonlines(path):
+    for value in json_lines(path):
         yield value
 
 
@@ -79,15 +79,15 @@ def test_rows(write: Callable[[str], str]) -> None:
         {"name": "cy", "note": ""},
         {"name": "last", "note": 'say "hi"'},
     ]
-    assert list(csv_rows(path)) == expected
+    assert list(csv(path)) == expected
     assert [row for row, _ in stopped_after_each(over_rows, path)] == expected
-    named = functools.partial(csv_rows, fields=["a", "b"])
+    named = functools.partial(csv, fields=["a", "b"])
     assert stopped_after_each(named, path)[1] == {"a": "adä", "b": "one, two"}
 
 
 def test_a_row_with_too_many_fields_names_its_line(write: Callable[[str], str]) -> None:
     path = write("a,b\n1,2\n1,2,3\n4,5\n")
-    rows = csv_rows(path)
+    rows = csv(path)
     assert next(rows) == {"a": "1", "b": "2"}
     with pytest.raises(ValueError, match=r":3: 3 fields, and 2 names"):
         next(rows)
@@ -101,7 +101,7 @@ def test_json_lines(write: Callable[[str], str]) -> None:
 def test_what_is_not_json_names_its_line_and_can_be_passed_over(
     write: Callable[[str], str],
 ) -> None:
-    values = jsonlines(write('1\n{"a"\n3\n'))
+    values = json_lines(write('1\n{"a"\n3\n'))
     assert next(values) == 1
     with pytest.raises(ValueError, match=r":2: not JSON"):
         next(values)
