@@ -14,8 +14,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 PYTEST_OPTIONS ?=
 
+# What keeps records, and what workers commit: a branch that no test takes may lose some.
+COVERED := pauseflow/store/*.py $(patsubst %,workers/pauseflow_workers/%.py, \
+	exchange gate holds readahead settling station suspects turnstile)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test coverage check bench chaos clean
 
 # The embedded server, whatever the shell is set to.
 demo test: export REDIS_URL :=
@@ -25,7 +29,7 @@ demo test: export PAUSEFLOW_NAMESPACE :=
 help: ## Show this list
 	@echo "make <target>, with PYTHON=python3.12 for another Python than $(or $(PYTHON),(none found)):"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: $(VENV)/.demo ## Run the examples on the embedded server with two workers
 	@mkdir -p $(OUT)
@@ -44,6 +48,9 @@ demo: $(VENV)/.demo ## Run the examples on the embedded server with two workers
 
 test: $(VENV)/.dev ## Run all tests (TESTS=tests/unit for those that need no server)
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(TESTS)
+
+coverage: $(VENV)/.dev ## Fail if a branch of store or commit has no test, after make test PYTEST_OPTIONS=--cov
+	@$(BIN)/coverage report --fail-under=100 --include="$$(echo $(COVERED) | tr ' ' ',')"
 
 check: $(VENV)/.dev ## Lint, formatting, types, and which package may import which
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ import pytest
 
 from pauseflow import Flow, MalformedData
 from pauseflow.client import RunState
+from pauseflow.errors import ServerRefused
 from pauseflow.signing import Signing
 from pauseflow.stages.kept import Kept, Shelf
 from pauseflow.store.seals import Seals
@@ -76,6 +77,13 @@ def test_a_cancelled_run_keeps_nothing(hands, client, states):
 def test_something_else_in_its_place_is_told(hands, states):
     hands.wire.call(("SET", hands.keys.run("r").state("count"), "x"))
     with pytest.raises(MalformedData, match="what stage 'count' has kept"):
+        states.read("r", "count", [b"a"])
+
+
+def test_a_server_that_refuses_to_tell_is_not_taken_for_damage(states, monkeypatch):
+    refused = ServerRefused("this user may not HMGET")
+    monkeypatch.setattr(states._wire, "exchange", lambda commands: [refused] * len(commands))
+    with pytest.raises(ServerRefused, match="may not HMGET"):
         states.read("r", "count", [b"a"])
 
 
