@@ -61,7 +61,7 @@ def fold_name(fn: object, call: str, options: Mapping[str, Any]) -> str:
             f"{call} was given a lambda, which has no name that stays the same from one deploy to "
             f"the next: add name='...', or define a function"
         )
-    return check_name(callee.name if name is None else name, "a stage")
+    return str(callee.name if name is None else name)
 
 
 def check_key(key: object, call: str) -> None:
@@ -103,7 +103,7 @@ def declare_fold(fold: Fold, name: str, call: str, options: Mapping[str, Any]) -
         )
         raise FlowDefinitionError(f"{call} has no option {option}=: {known}")
     return Stage(
-        name=name,
+        name=check_name(name, "a stage"),
         kind=Kind.FOLD,
         fn=fold.step,
         sequential=True,

@@ -70,6 +70,7 @@ class Stage:
         limit: how many records may be at work at once, in the whole fleet.
         job: the stage's function runs as a job elsewhere, and this says how.
         fold: of a FOLD stage: how a value is made of records.
+        inlets: how many stages it gets outputs of. Of each marker, so many copies come.
     """
 
     name: str
@@ -91,11 +92,12 @@ class Stage:
     limit: Limit | None = None
     job: JobSpec | None = None
     fold: Fold | None = None
+    inlets: int = 1
 
     @property
     def keeps(self) -> bool:
         """Whether it keeps something of a run from chunk to chunk."""
-        return self.fold is not None
+        return self.fold is not None or self.inlets > 1
 
 
 @dataclass(frozen=True, slots=True)

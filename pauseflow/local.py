@@ -56,7 +56,7 @@ class Unhurried(Budget):
 class _Node:
     """A stage of the run, and the nodes that its outputs go to; None: the results."""
 
-    __slots__ = ("arrived", "fn", "given", "here", "markers", "records", "stage", "value")
+    __slots__ = ("arrived", "copies", "fn", "given", "here", "markers", "records", "stage", "value")
 
     def __init__(self, stage: Stage, here: Place) -> None:
         self.stage = stage
@@ -68,6 +68,7 @@ class _Node:
         self.given: bytes | None = None  # the item that it is at, if records are encoded
         self.here = here
         self.arrived = 0
+        self.copies: dict[tuple[str, int], int] = {}  # of markers, where several lines end
         self.records: list[_Node | None] = []
         self.markers: list[_Node | None] = []
 
@@ -221,6 +222,12 @@ class LocalRun:
 
     def _marker(self, node: _Node, marker: Marker) -> Iterable[object]:
         stage = node.stage
+        if stage.inlets > 1:
+            scope = (marker.branch, marker.scope)
+            copies = node.copies.pop(scope, 0) + 1
+            if copies < stage.inlets:
+                node.copies[scope] = copies
+                return ()
         if stage.fold is not None and stage.fold.per == marker.branch:
             return self._result(node, marker)
         if marker.branch != stage.scope:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pauseflow.schedule import Schedule
 
 
+LONGEST_NAME = 80
+
+
 @dataclass(frozen=True, slots=True)
 class _Declared:
     stage: Stage
@@ -28,13 +31,13 @@ class Plan:
         on_cancel: what runs when a run is cancelled.
     """
 
-    __slots__ = ("_declared", "_followed_by", "_graph", "_on_cancel", "_schedules", "name")
+    __slots__ = ("_declared", "_followers", "_graph", "_on_cancel", "_schedules", "name")
 
     def __init__(self, name: str, on_cancel: Stage | None = None) -> None:
         self.name = name
         self._on_cancel = on_cancel
         self._declared: dict[str, _Declared] = {}
-        self._followed_by: dict[str | None, str] = {}
+        self._followers: dict[str | None, list[str]] = {}
         self._schedules: dict[str, Schedule] = {}
         self._graph: Graph | None = None
 
@@ -57,19 +60,12 @@ class Plan:
         self._check_unique(stage.name)
         if finished is not None:
             self._check_unique(finished.name)
-        if after in self._followed_by:
-            where = "the beginning" if after is None else f"stage {after!r}"
-            raise FlowDefinitionError(
-                f"flow {self.name!r}: {where} is followed by {self._followed_by[after]!r}, so "
-                f"{stage.name!r} can't follow it too: one stage after another is all that works "
-                f"so far. Continue from the handle that the last call returned"
-            )
         if not stage.ordered:
             self._check_may_be_unordered(stage, after)
         if stage.fold is not None and stage.fold.per is not None:
             self._close_scope(stage, stage.fold.per, after)
         self._declared[stage.name] = _Declared(stage, after, finished)
-        self._followed_by[after] = stage.name
+        self._followers.setdefault(after, []).append(stage.name)
 
     def scopes(self, after: str | None) -> list[str]:
         """The branches whose series a record belongs to at this place, the innermost first.
@@ -161,35 +157,61 @@ class Plan:
                 )
 
     def _build(self) -> Graph:
-        stages = [given.stage for given in self._declared.values()]
-        outlets: dict[str, list[Outlet]] = {stage.name: [] for stage in stages}
-        for source, target in self._followed_by.items():
+        stages = {given.stage.name: given.stage for given in self._declared.values()}
+        outlets: dict[str, list[Outlet]] = {name: [] for name in stages}
+        for source, targets in self._followers.items():
             if source is not None:
-                outlets[source].append(Outlet(target))
-        for last in [stage for stage in stages if stage.name not in self._followed_by]:
-            stages += self._end_line(last, outlets)
+                outlets[source] += map(Outlet, targets)
+        first = self._followers.get(None, [])
+        if len(first) > 1:
+            beginning = self._beginning()
+            stages[beginning.name] = beginning
+            outlets[beginning.name] = [Outlet(name) for name in first]
+        for name in self._declared:
+            if name not in self._followers:
+                self._end_line(name, stages, outlets)
         return Graph(
             self.name,
-            stages,
+            _with_inlets(stages, outlets),
             {name: tuple(leads_to) for name, leads_to in outlets.items()},
             tuple(self._schedules.values()),
             self._on_cancel,
         )
 
-    def _end_line(self, last: Stage, outlets: dict[str, list[Outlet]]) -> list[Stage]:
-        """Records of the last stage are results, and its markers go through each finished."""
-        if last.kind is not Kind.EACH:
-            outlets[last.name].append(Outlet(None, records=True, markers=False))
-        chain: list[Stage] = []
-        above: str | None = last.name
-        while above is not None:  # upwards, so that the innermost branch comes first
-            declared = self._declared[above]
-            if declared.finished is not None:
-                chain.append(declared.finished)
-            above = declared.after
-        source = last.name
-        for finished in chain:
-            outlets[source].append(Outlet(finished.name, records=False, markers=True))
-            outlets[finished.name] = []
+    def _beginning(self) -> Stage:
+        """Gives what comes in to several lines, where the flow itself was continued twice."""
+        name = f"{self.name}.input"[-LONGEST_NAME:]
+        self._check_unique(name)
+        return Stage(name=name, kind=Kind.MAP, fn=same)
+
+    def _end_line(
+        self, last: str, stages: dict[str, Stage], outlets: dict[str, list[Outlet]]
+    ) -> None:
+        """Records of a last stage are results, and its markers go through each finished.
+
+        Where lines part below a branch, its finished gets the markers of each.
+        """
+        if stages[last].kind is not Kind.EACH:
+            outlets[last].append(Outlet(None, records=True, markers=False))
+        source = last
+        for declared in self._above(last):  # upwards, so that the innermost branch comes first
+            finished = declared.finished
+            if finished is None:
+                continue
+            stages.setdefault(finished.name, finished)
+            outlets.setdefault(finished.name, [])
+            to_finished = Outlet(finished.name, records=False, markers=True)
+            if to_finished in outlets[source]:
+                return  # from here on another line has gone before
+            outlets[source].append(to_finished)
             source = finished.name
-        return chain
+
+
+def same(record: object) -> object:
+    """The record."""
+    return record
+
+
+def _with_inlets(stages: dict[str, Stage], outlets: dict[str, list[Outlet]]) -> list[Stage]:
+    targets = [outlet.target for leads_to in outlets.values() for outlet in leads_to]
+    return [replace(stage, inlets=max(targets.count(name), 1)) for name, stage in stages.items()]

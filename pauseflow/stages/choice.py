@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pauseflow.graph import Kind, Stage
-from pauseflow.stages.finished import FinishedRunner
+from pauseflow.stages.finished import FinishedRunner, MeetingRunner
 from pauseflow.stages.function import FunctionRunner
 from pauseflow.stages.runner import Runner
 
@@ -24,6 +24,8 @@ def runner_for(stage: Stage, flow_name: str) -> Runner:  # noqa: PLR0911 # one f
         from pauseflow.stages.fold import FoldRunner  # noqa: PLC0415
 
         return FoldRunner(stage, flow_name)
+    if stage.kind is Kind.FINISHED and stage.inlets > 1:
+        return MeetingRunner(stage, flow_name)
     if stage.is_async:
         from pauseflow.stages.concurrent import ConcurrentRunner  # noqa: PLC0415
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
+from pauseflow.graph import Stage
+from pauseflow.stages.eventloop import EventLoop
+from pauseflow.stages.kept import GONE, Kept
 from pauseflow.stages.runner import Runner, raised
+from pauseflow.stages.stateful import StatefulRunner
 from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Work
 
 
@@ -14,36 +23,82 @@ class FinishedRunner(Runner):
     def run(self, work: Work, budget: Budget) -> Outcome:
         """Run as much of the work as the budget allows."""
         here = self.place(work)
-        outcome = Outcome([], marked=False, consumed=0)
         token = place.set(here)
         try:
-            outcome.end = self._run(work, budget, outcome, here)
+            return run_markers(self.stage, work, budget, here)
         finally:
             place.reset(token)
-        outcome.marked = bool(outcome.outputs)
-        return outcome
 
-    def _run(self, work: Work, budget: Budget, outcome: Outcome, here: Place) -> End:
-        for index, item in enumerate(work.items):
-            if index and budget.spent(len(outcome.outputs)):
-                return SLICED
-            here.first = work.ordinal + index
-            if type(item) is Marker:
-                end = self._marker(item, outcome)
-                if end is not None:
-                    return end
-            outcome.consumed = index + 1
-        return DONE
 
-    def _marker(self, marker: Marker, outcome: Outcome) -> End | None:
-        if marker.branch != self.stage.scope:
-            outcome.outputs.append(marker)
+class MeetingRunner(StatefulRunner):
+    """The same where several lines end: of each marker the last copy counts."""
+
+    def __init__(self, stage: Stage, flow_name: str) -> None:
+        super().__init__(stage, flow_name)
+        self._loop: EventLoop | None = None
+
+    def close(self) -> None:
+        """Close the connection and the event loop."""
+        super().close()
+        if self._loop is not None:
+            self._loop.close()
+
+    def _run(self, work: Work, budget: Budget, here: Place, kept: Kept) -> Outcome:
+        stage = self.stage
+        if stage.is_async:
+            stage = replace(stage, fn=partial(self._wait_for, stage.fn))
+        return run_markers(stage, work, budget, here, kept)
+
+    def _wait_for(self, fn: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
+        if self._loop is None:
+            self._loop = EventLoop()
+        self._loop.run(fn(*arguments))
+
+
+def run_markers(
+    stage: Stage, work: Work, budget: Budget, here: Place, kept: Kept | None = None
+) -> Outcome:
+    """A slice of a FINISHED stage.
+
+    Args:
+        stage: the stage.
+        work: markers, and records that are of no interest here.
+        budget: as far as it goes.
+        here: where the work is.
+        kept: how many copies of each marker have come, where there are several.
+    """
+    outcome = Outcome([], marked=False, consumed=0)
+    for index, item in enumerate(work.items):
+        if index and budget.spent(len(outcome.outputs)):
+            outcome.end = SLICED
+            break
+        here.first = work.ordinal + index
+        if type(item) is Marker:
+            end = _marker(stage, item, outcome, kept)
+            if end is not None:
+                outcome.end = end
+                break
+        outcome.consumed = index + 1
+    else:
+        outcome.end = DONE
+    outcome.marked = bool(outcome.outputs)
+    return outcome
+
+
+def _marker(stage: Stage, marker: Marker, outcome: Outcome, kept: Kept | None) -> End | None:
+    name = f"{marker.branch}:{marker.scope}".encode()
+    if kept is not None:
+        copies = int(kept.get(name) or b"0") + 1
+        if copies < stage.inlets:
+            kept.put(name, b"%d" % copies)
             return None
+    if marker.branch == stage.scope:
         try:
-            if self.stage.takes_value:
-                self.stage.fn(marker.value)
-            else:
-                self.stage.fn()
+            stage.fn(*((marker.value,) if stage.takes_value else ()))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             return raised(error)
-        return None
+    else:
+        outcome.outputs.append(marker)
+    if kept is not None:
+        kept.put(name, GONE)
+    return None

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pauseflow import codec
 from pauseflow.codec import Marker
-from pauseflow.context import Place, place
+from pauseflow.context import Place
 from pauseflow.errors import NotSerializable, UnencodableState
 from pauseflow.folding import Fold
 from pauseflow.graph import Stage
-from pauseflow.stages.kept import GONE, Kept, Shelf
-from pauseflow.stages.runner import Runner, failed, raised
+from pauseflow.stages.kept import GONE, Kept
+from pauseflow.stages.runner import failed, raised
+from pauseflow.stages.stateful import StatefulRunner
 from pauseflow.stages.timeout import limited
 from pauseflow.stages.work import DONE, SLICED, Budget, Done, End, Outcome, Work
-
-if TYPE_CHECKING:
-    from pauseflow.store.server import Server
-    from pauseflow.store.states import States
 
 VALUE = b"v"
 PARTS = b"n"
@@ -105,7 +101,7 @@ class Value:
         return [self.now if self._fold.result is None else self._fold.result(self.now)]
 
 
-class FoldRunner(Runner):
+class FoldRunner(StatefulRunner):
     """Runs a fold over a chunk: its value is emitted when its scope is over.
 
     The value is the same whatever chunks the records came in. A step that raises, a pause included,
@@ -117,43 +113,6 @@ class FoldRunner(Runner):
         assert stage.fold is not None  # noqa: S101 # every such stage has one; tells mypy
         self._fold = stage.fold
         self._step = limited(stage)
-        self._shelf = Shelf()
-        self._states: States | None = None
-
-    def connect(self, server: Server, namespace: str) -> None:
-        """Read what is kept from this server."""
-        from pauseflow.store.states import States  # noqa: PLC0415 # local runs need no server
-
-        self._states = States(server, namespace)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._states is not None:
-            self._states.close()
-
-    def settled(self, run: str, *, committed: bool) -> None:
-        """Keep what was written down, or read it again."""
-        self._shelf.settle(run, committed=committed)
-
-    def run(self, work: Work, budget: Budget) -> Outcome:
-        """Run as much of the work as the budget allows."""
-        here = self.place(work)
-        kept = self._shelf.take(work.run, work.ordinal, follows=work.follows)
-        if kept is None:
-            kept = Kept(partial(self._load, work.run))
-        token = place.set(here)
-        try:
-            outcome = self._run(work, budget, here, kept)
-        finally:
-            place.reset(token)
-        outcome.kept = dict(kept.changed)
-        self._shelf.put(work.run, work.ordinal + outcome.consumed, kept)
-        return outcome
-
-    def _load(self, run: str, names: Sequence[bytes]) -> list[bytes | None]:
-        if self._states is None:
-            return [None] * len(names)
-        return self._states.read(run, self.stage.name, names)
 
     def _run(self, work: Work, budget: Budget, here: Place, kept: Kept) -> Outcome:
         """As many items as can be done and written down: of more, half as many are tried."""

@@ -68,7 +68,13 @@ class Casting:
         return cast
 
     def _next(self, stage: str) -> list[str]:
-        return [each.target for each in self._graph.outlets(stage) if each.target is not None]
+        return [target for target in self._targets(stage) if target is not None]
+
+    def _targets(self, stage: str) -> list[str | None]:
+        return [outlet.target for outlet in self._graph.outlets(stage)]
+
+    def _several(self, stage: str) -> str:
+        return several(self._graph, stage)
 
     def _make(self, stage: str, *, alone: bool) -> Cast:
         keyed = [stage] if alone else [stage, *self._next(stage), *self._graph.upstream(stage)]
@@ -79,8 +85,8 @@ class Casting:
         for name in members:
             spec = self._graph[name]
             outlets = ",".join(
-                "0" if outlet.target is None else str(members.index(outlet.target) + 1)
-                for outlet in (self._graph.outlets(name) if name in keyed else ())
+                "0" if target is None else f"{members.index(target) + 1}{self._several(target)}"
+                for target in (self._targets(name) if name in keyed else ())
             )
             arguments += (
                 f"b:{name}",
@@ -95,6 +101,12 @@ class Casting:
         return Cast(streams, tuple(arguments), len(members), before)
 
 
+def several(graph: Graph, stage: str) -> str:
+    """What follows the number of a stage among outlets: how many stages lead there, if not one."""
+    inlets = len(graph.upstream(stage))
+    return f"+{inlets}" if inlets > 1 else ""
+
+
 def results_from(graph: Graph) -> str:
     """The stages that emit results, for the run to remember.
 
@@ -106,7 +118,9 @@ def results_from(graph: Graph) -> str:
     for stage in graph.stages:
         targets = [outlet.target for outlet in graph.outlets(stage.name)]
         if None in targets:
-            names = ",".join("." if target is None else target for target in targets)
+            names = ",".join(
+                "." if target is None else f"{target}{several(graph, target)}" for target in targets
+            )
             window = 1 if stage.sequential else stage.window or 0
             sources.append(f"{stage.name}:{int(stage.ordered)}:{window}:{names}")
     if graph.on_cancel is not None:
@@ -123,7 +137,10 @@ def cast_of_source(keys: Keys, flow: str, source: str) -> Cast:
     stage, ordered, window, outlets = source.split(":")
     targets = outlets.split(",")
     others = [target for target in targets if target != "."]
-    numbers = ",".join("0" if each == "." else str(others.index(each) + 2) for each in targets)
+    numbers = ",".join(
+        "0" if each == "." else f"{others.index(each) + 2}{''.join(each.partition('+')[1:])}"
+        for each in targets
+    )
     limit = CHUNK_RECORDS * WINDOW
     arguments: list[str | int] = [
         f"b:{stage}",
@@ -134,5 +151,5 @@ def cast_of_source(keys: Keys, flow: str, source: str) -> Cast:
         numbers,
     ]
     for other in others:
-        arguments += (f"b:{other}", WINDOW, limit, CHUNK_RECORDS, "1", "")
+        arguments += (f"b:{other.partition('+')[0]}", WINDOW, limit, CHUNK_RECORDS, "1", "")
     return Cast(((keys.stream(flow, stage), stage),), tuple(arguments), 1 + len(others))

@@ -348,6 +348,7 @@ def revive(
     text: Arg,
     envelope: Arg,
     books_field: Arg,
+    missing: Args,
 ) -> None:
     """Makes a run of a dead letter."""
 

@@ -257,6 +257,7 @@ class Letterbox:
             letter.stored,
             self._seals.envelope(stage, envelope).pack(),
             f"b:{stage}",
+            [word for name in reached for word in _missing(graph, name, reached, stage)],
         )
 
     # -- reading
@@ -324,6 +325,13 @@ def _reached(graph: Graph, stage: str) -> list[str]:
                 found.add(outlet.target)
                 ahead.append(outlet.target)
     return [each.name for each in graph.stages if each.name in found]
+
+
+def _missing(graph: Graph, name: str, reached: list[str], first: str) -> list[str | int]:
+    """How many of the stages that lead to one are not in the run, if that matters."""
+    above = graph.upstream(name)
+    outside = sum(each not in reached for each in above)
+    return [f"i:{name}", outside] if len(above) > 1 and outside and name != first else []
 
 
 def _letter(seals: Seals, key: str, text: bytes) -> Letter | None:

@@ -267,10 +267,6 @@ def named_pages(flow):
         (lambda flow: flow.graph, ["flow 'orders' has no stages", "flow.map(function)"]),
         (lambda flow: flow.run(1), ["has no stages"]),
         (
-            lambda flow: (flow.map(parse), flow.map(is_open)),
-            ["the beginning is followed by 'parse'", "the handle that the last call returned"],
-        ),
-        (
             lambda flow: named_pages(flow).map(parse, ordered=False),
             ["'parse' is ordered=False, and comes after branch 'pages' with finished="],
         ),
@@ -288,15 +284,6 @@ def test_a_mistake_is_found_when_it_is_written_and_says_what_to_write(build, par
     message = mistake(build)
     for part in parts:
         assert part in message
-
-
-def test_a_handle_can_be_followed_once_so_far():
-    flow = Flow("f")
-    parsed = flow.map(parse)
-    parsed.filter(is_open)
-    with pytest.raises(FlowDefinitionError, match="stage 'parse' is followed by 'is_open'"):
-        parsed.each(ship)
-    assert [stage.name for stage in flow.graph.stages] == ["parse", "is_open"]
 
 
 def test_a_flow_in_use_never_changes():

@@ -196,6 +196,7 @@ REFUSED = {
     "a misspelt option": (lambda f, s: s.count(retrys=3), r"did you mean retries=\?"),
     "top of none": (lambda f, s: s.top(0), r"top\(0\): give a number, 1 or more"),
     "a key": (lambda f, s: s.max(key=3), r"key=3 must be a function of one record"),
+    "a name": (lambda f, s: s.count(name="no spaces"), r"a stage can't be called 'no spaces'"),
     "collect": (lambda f, s: s.collect(3), r"collect\(3\): give list"),
     "twice": (lambda f, s: s.count(per=f).count(per=f), r"two stages are called 'count'"),
 }  # fmt: skip

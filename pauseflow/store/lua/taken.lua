@@ -18,13 +18,17 @@ local read = tonumber(redis.call('HGET', run, 'results_read') or '0') or 0
 if tonumber(position) > read then
   redis.call('HSET', run, 'results_read', position)
 end
-if flow.result_bytes - flow.result_freed <= kept + 0 or tonumber(bytes_read) <= flow.result_freed then
+-- Zero: this was done just now for another stage whose outputs are results, and there may be room for this one too.
+local more = tonumber(bytes_read) - flow.result_freed
+if more < 0 or more > 0 and flow.result_bytes - flow.result_freed <= kept + 0 then
   return 0
 end
-local ms, sequence = string.match(upto, '^(%d+)-(%d+)$')
-redis.call('XTRIM', results, 'MINID', ms .. '-' .. string.format('%d', tonumber(sequence) + 1))
-flow.result_freed = tonumber(bytes_read)
-redis.call('HSET', run, 'result_freed', bytes_read, 'results_dropped', position)
+if more > 0 then
+  local ms, sequence = string.match(upto, '^(%d+)-(%d+)$')
+  redis.call('XTRIM', results, 'MINID', ms .. '-' .. string.format('%d', tonumber(sequence) + 1))
+  flow.result_freed = tonumber(bytes_read)
+  redis.call('HSET', run, 'result_freed', bytes_read, 'results_dropped', position)
+end
 for i = 1, keyed + 0 do
   dispatch(flow.cast[i])
 end

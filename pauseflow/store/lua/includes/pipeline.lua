@@ -30,13 +30,17 @@ end
 
 -- A stage that can dispatch: keys from KEYS[k], arguments from ARGV[a].
 local function new_stage(k, a)
-  local outlets = {}
-  for outlet in string.gmatch(ARGV[a + 5], '%d+') do
+  local outlets, shared = {}, nil
+  for outlet, inlets in string.gmatch(ARGV[a + 5], '(%d+)%+?(%d*)') do
     outlets[#outlets + 1] = outlet + 0
+    if inlets ~= '' then
+      shared = shared or {}
+      shared[#outlets] = inlets + 0
+    end
   end
   return {
     field = ARGV[a], window = ARGV[a + 1] + 0, limit = ARGV[a + 2] + 0, target = ARGV[a + 3] + 0,
-    ordered = ARGV[a + 4] == '1', outlets = outlets, stream = lane_of(KEYS[k], flow.priority), backlog = KEYS[k + 1],
+    ordered = ARGV[a + 4] == '1', outlets = outlets, shared = shared, stream = lane_of(KEYS[k], flow.priority), backlog = KEYS[k + 1],
     reorder = KEYS[k + 2], fresh = false, fresh_at = 1, fresh_end = 0, stored = 0, dirty = false,
     waiting = 0, waiting_items = 0, waiting_bytes = 0, stalled = 0, given = 0, sent = 0, cursor = 0,
     flying = 0, held = 0, held_items = 0, held_bytes = 0, parked = 0, ended = 0, done = 0, emitted = 0,
@@ -280,6 +284,11 @@ local function dispatch(stage)
   end
 end
 
+-- Of several stages that lead to one, only the end of the last is its end.
+local function last_end(stage, inlets)
+  return redis.call('HINCRBY', flow.key, 'i:' .. string.sub(stage.field, 3), 1) >= inlets
+end
+
 -- Hands one piece of a stage's outputs to the outlet that it names; outlet 0 is the run's results.
 local function emit(stage, piece)
   local count, _, ended, outlet, at = string.match(piece, PIECE)
@@ -298,7 +307,14 @@ local function emit(stage, piece)
       flow.leaves = flow.leaves - 1
     end
   else
-    arrive(flow.cast[stage.outlets[outlet]], piece, count)
+    local target = flow.cast[stage.outlets[outlet]]
+    if ended == '1' and stage.shared and stage.shared[outlet] and not last_end(target, stage.shared[outlet]) then
+      if count == 0 then
+        return
+      end
+      piece = string.gsub(piece, '^(%d+ %d+) 1', '%1 0', 1)
+    end
+    arrive(target, piece, count)
   end
 end
 
