@@ -127,6 +127,7 @@ STREAM = Keys().stream("lines", "triple")
         ([], None),
         ([("ZADD", Keys().leases, 1, "w"), ("ZREM", Keys().leases, "w")], None),
         ([("SET", "mine", "x", "PX", 60_000)], None),
+        ([("HSET", Keys().held, "changes", 1, "lanes", 1)], None),
         ([("HSET", Keys().run("r").base, "state", "done")], "is left without an expiry"),
         ([("SET", Keys().run("r").room, "x")], "is left without an expiry"),
         ([("XADD", STREAM, "*", "e", "x")], "has entries left"),

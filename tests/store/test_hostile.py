@@ -196,7 +196,7 @@ def besiege(server, seed, many, **how):
     siege = Siege(server, seed)
     for name, value in how.items():
         setattr(siege.attack, name, value)
-    began = time.monotonic()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with siege.cluster:
         try:
             while siege.attack.made < many:
@@ -206,6 +206,7 @@ def besiege(server, seed, many, **how):
             siege.close()
     seconds, memory = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"{many:,} hostile things in {seconds:.0f} s, {memory >> 10} MiB at most; seed {seed}")
+    assert memory - before < 200 * 1024, "KiB, however many there are"
     return siege
 
 

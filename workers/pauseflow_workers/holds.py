@@ -65,6 +65,11 @@ class Holds:
             self._heard_at = time.monotonic()
         return news
 
+    def doubt(self) -> None:
+        """The connection is a new one: the server may have lost what was heard, and count anew."""
+        with self._hearing:
+            self._changes = b""
+
     @property
     def fresh(self) -> bool:
         """It was heard just now."""

@@ -201,6 +201,7 @@ class Worker:
         self._chunks.agree_on_signing(self._wire)
         self._chunks.ensure_groups(self._wire)
         self._client_id = int(self._wire.call(("CLIENT", "ID")))
+        self._holds.doubt()
         self._renew(self._wire)
         self.tell()
         self._schedules.make(self._wire)
