@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pauseflow.settings import redacted
 
 _NAMED: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}")
+_USER: Final = re.compile(r"//[^/?#@]*:([^/?#]*)@")
 _SECRET: Final = (
     "password", "passwd", "secret", "apikey", "accesskey", "accesstoken", "authtoken",
     "securitytoken", "signature", "credential", "authorization", "cookie",
@@ -64,14 +65,11 @@ def folded(text: str, names: Iterable[str]) -> str:
 def shown(url: str) -> str:
     """The URL as it may be shown: without passwords, keys and tokens."""
     told = redacted(url)
-    try:
-        parts = urlsplit(told)
-    except ValueError:
+    query = _query(told)
+    if not any(is_secret(name) for name, _ in query):
         return told
-    if not any(is_secret(name) for name, _ in parse_qsl(parts.query)):
-        return told
-    query = [(name, "***" if is_secret(name) else value) for name, value in parse_qsl(parts.query)]
-    return parts._replace(query=urlencode(query, safe="*/${}")).geturl()
+    masked = [(name, "***" if is_secret(name) else value) for name, value in query]
+    return urlsplit(told)._replace(query=urlencode(masked, safe="*/${}")).geturl()
 
 
 def is_secret(name: str) -> bool:
@@ -86,12 +84,9 @@ def without_secrets(url: str) -> str:
     Raises:
         ValueError: it has a password or a key.
     """
-    try:
-        parts = urlsplit(url)
-        secrets = [parts.password or ""]
-    except ValueError:
-        return url
-    secrets += [value for name, value in parse_qsl(parts.query) if is_secret(name)]
+    user = _USER.search(url)
+    secrets = [user[1]] if user else []
+    secrets += [value for name, value in _query(url) if is_secret(name)]
     if all(not secret or _NAMED.search(secret) for secret in secrets):
         return url
     raise ValueError(
@@ -99,6 +94,13 @@ def without_secrets(url: str) -> str:
         f"shown by flowctl stack. Put it into a variable of the workers' environment, and write "
         f"'${{NAME}}' in its place, or for all of the address"
     )
+
+
+def _query(url: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(urlsplit(url).query)
+    except ValueError:  # it is no URL, which whoever opens it will say
+        return []
 
 
 def headers_without_secrets(headers: Mapping[str, str]) -> dict[str, str]:

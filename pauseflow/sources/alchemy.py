@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import NoSuchTableError, OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from pauseflow.sources.keyset import Keyset, Missing, Row, as_rows
@@ -63,8 +63,6 @@ class AlchemyReader:
             with self._engine.connect() as connection:
                 answer = connection.execute(statement, dict(keyset.params))
                 return as_rows(list(answer.keys()), [tuple(row) for row in answer])
-        except NoSuchTableError as error:
-            raise Missing(f"no such table: {error}") from error
         except (OperationalError, ProgrammingError) as error:
             told = str(error.orig)
             if any(word in told.lower() for word in _UNKNOWN):

@@ -20,6 +20,7 @@ class csv(FileSource[dict[str, str]]):  # noqa: N801 (used as a function)
         path: the file; unpacked if its name ends in `.gz`.
         fields: the names, if the first row does not hold them.
         encoding: as for `lines`.
+        errors: as for `open`.
         dialect: one that Python's own `csv` knows: "excel", "excel-tab", "unix".
         delimiter: between fields; if None, that of the dialect.
         quotechar: around fields that hold a delimiter, a quote or an end of line; likewise.
@@ -37,6 +38,7 @@ class csv(FileSource[dict[str, str]]):  # noqa: N801 (used as a function)
         *,
         fields: list[str] | None = None,
         encoding: str = "utf-8",
+        errors: str = "strict",
         dialect: str = "excel",
         delimiter: str | None = None,
         quotechar: str | None = None,
@@ -48,6 +50,7 @@ class csv(FileSource[dict[str, str]]):  # noqa: N801 (used as a function)
         super().__init__(path)
         self.fields = fields
         self.encoding = encoding
+        self.errors = errors
         self.number = 0
         """How many lines were read."""
         self._dialect = {"dialect": dialect}
@@ -104,4 +107,4 @@ class csv(FileSource[dict[str, str]]):  # noqa: N801 (used as a function)
         while line := file.readline():
             self.offset += len(line)
             self.number += 1
-            yield decoded(line, self.path, self.number, self.encoding)
+            yield decoded(line, self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Protocol
 
 from pauseflow.sources.file import FileSource
 
@@ -42,13 +43,13 @@ class lines(FileSource[str]):  # noqa: N801 (used as a function)
     def __next__(self) -> str:
         if self._over:
             raise StopIteration
-        line = self._opened().readline()
+        line = (self._file or self._opened()).readline()
         if not line:
             raise self._finished()
         self.offset += len(line)
         self.number += 1
         bare = line.removesuffix(b"\n").removesuffix(b"\r")
-        return decoded(bare, self.path, self.number, self.encoding, self.errors)
+        return decoded(bare, self)
 
 
 def check_encoding(source: str, encoding: str) -> None:
@@ -70,19 +71,28 @@ def check_encoding(source: str, encoding: str) -> None:
 _MARK = b"\xef\xbb\xbf"
 
 
-def decoded(line: bytes, path: str, number: int, encoding: str, errors: str = "strict") -> str:
-    """The text of a line.
+class Numbered(Protocol):
+    """A source that counts lines."""
+
+    path: str
+    encoding: str
+    errors: str
+    number: int
+
+
+def decoded(line: bytes, source: Numbered) -> str:
+    """The text of the line that a source is at.
 
     Raises:
         UnicodeDecodeError: it is not of the encoding; names file and line.
     """
-    if number == 1 and line[:3] == _MARK and encoding.lower().startswith("utf"):
+    if source.number == 1 and line[:3] == _MARK and source.encoding.lower().startswith("utf"):
         line = line[3:]
     try:
-        return line.decode(encoding, errors)
+        return line.decode(source.encoding, source.errors)
     except UnicodeDecodeError as error:
         error.reason += (
-            f" ({path}:{number}: write which encoding=... it has, or errors='replace' if some "
-            f"characters may be lost)"
+            f" ({source.path}:{source.number}: write which encoding=... it has, or "
+            f"errors='replace' if some characters may be lost)"
         )
         raise

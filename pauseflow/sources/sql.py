@@ -165,13 +165,22 @@ class sql:  # noqa: N801 (used as a function)
         """See that the key is one.
 
         Raises:
-            ValueError: two rows have the same, or one has none.
+            ValueError: two rows have the same, one has none, or it goes by another name.
         """
-        if any(row[name] is None for row in (*rows, *greatest) for name in self.key):
+        for name in self.key if rows else ():
+            if name not in rows[0]:
+                has = ", ".join(rows[0])
+                raise ValueError(
+                    f"{self._told}, {keyset.told}: no column {name!r}, there are {has}"
+                )
+        keys = [[row[name] for row in rows] for name in self.key]
+        if any(None in column for column in keys) or any(
+            row[name] is None for row in greatest for name in self.key
+        ):
             raise ValueError(self._wrong_key(keyset, "is NULL in some row"))
-        for row, following in pairwise(rows):
-            if all(row[name] == following[name] for name in self.key):
-                same = ", ".join(f"{name}={row[name]!r}" for name in self.key)
+        for key, following in pairwise(zip(*keys, strict=True)):
+            if key == following:
+                same = ", ".join(f"{k}={v!r}" for k, v in zip(self.key, key, strict=True))
                 raise ValueError(self._wrong_key(keyset, f"is the same in several rows ({same})"))
 
     def _opened(self) -> Reader:

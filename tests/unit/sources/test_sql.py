@@ -186,6 +186,12 @@ def test_an_engine_and_a_select_of_the_author_s(database: Path) -> None:
 # -- what can't be read
 
 
+def test_a_key_that_a_select_does_not_have(address: str) -> None:
+    address = "sqlite+pysqlite:///" + address.rpartition("///")[2]
+    with pytest.raises(ValueError, match="the query: no such column: nokey"):
+        next(sources.sql(address, second_day, key="nokey"))
+
+
 def test_a_key_that_is_none_is_refused_before_rows_are_lost(address: str) -> None:
     with pytest.raises(ValueError, match=r"orders'?: key=day is the same in several rows \(day=0"):
         next(sources.sql(address, "orders", key="day"))
@@ -208,6 +214,11 @@ def test_a_key_that_is_none_is_refused_before_rows_are_lost(address: str) -> Non
 def test_a_table_or_column_that_never_was(address: str, query: str, key: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         next(sources.sql(address, query, key=key))
+
+
+def test_the_key_is_spelled_as_the_rows_have_it(address: str) -> None:
+    with pytest.raises(ValueError, match="no column 'ID', there are id, day, note"):
+        next(sources.sql(address, "orders", key="ID"))
 
 
 def test_null_in_a_part_of_the_key_is_found_wherever_it_comes(address: str) -> None:
