@@ -147,6 +147,8 @@ class FileSource(Generic[T]):
         if Path(self.path).suffix == ".gz":
             return self._unpacked_at(offset)
         file = open_path(self.path)
+        if is_remote(self.path):  # its own way to read lines is slow
+            file = cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", file), READ_BYTES))
         size = size_of(file)
         if size < offset:
             file.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
-from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from pauseflow.errors import SourceChanged
@@ -15,7 +14,6 @@ from pauseflow.sources.address import (
     shown,
     without_secrets,
 )
-from pauseflow.sources.asking import get
 from pauseflow.sources.page import Page
 
 LONGEST: Final = 1 << 26
@@ -84,6 +82,10 @@ class pages:  # noqa: N801 (used as a function)
         return self
 
     def __next__(self) -> Page:
+        from urllib.error import HTTPError  # noqa: PLC0415 # as below
+
+        from pauseflow.sources.asking import get  # noqa: PLC0415 # TLS takes long to load
+
         if self.url is None:
             raise StopIteration
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import TracebackType
@@ -12,7 +11,6 @@ from typing import Any, Final, Self
 from pauseflow.errors import MissingExtra, SourceChanged
 from pauseflow.sources.address import filled, shown, without_secrets
 from pauseflow.sources.keyset import Keyset, Missing, Reader, Row
-from pauseflow.sources.sqlite import SqliteReader
 
 PAGE: Final = 1000
 _OPEN: Final = ("_reader", "_rows", "_last_page")
@@ -187,6 +185,8 @@ class sql:  # noqa: N801 (used as a function)
         if callable(self._database):
             return self._given(self._database())
         if "://" not in filled(self._database) or filled(self._database).startswith(_SQLITE):
+            from pauseflow.sources.sqlite import SqliteReader  # noqa: PLC0415 # few flows need it
+
             return SqliteReader.of(filled(self._database).removeprefix(_SQLITE))
         try:
             from pauseflow.sources.alchemy import AlchemyReader  # noqa: PLC0415 # of the extra "sql"
@@ -195,7 +195,9 @@ class sql:  # noqa: N801 (used as a function)
         return AlchemyReader.at(filled(self._database))
 
     def _given(self, made: Any) -> Reader:
-        if isinstance(made, sqlite3.Connection):
+        from pauseflow.sources.sqlite import Connection, SqliteReader  # noqa: PLC0415 # as above
+
+        if isinstance(made, Connection):
             return SqliteReader(made)
         if hasattr(made, "dialect") and hasattr(made, "connect"):
             from pauseflow.sources.alchemy import AlchemyReader  # noqa: PLC0415 # it is installed

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from pauseflow.sources.keyset import LIMIT, Keyset, Missing, Row, as_rows
+
+__all__ = ["Connection", "SqliteReader"]
 
 
 class SqliteReader:
@@ -17,7 +20,7 @@ class SqliteReader:
         connection: it is closed with this.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @classmethod
