@@ -29,6 +29,7 @@ from pauseflow.errors import FlowDefinitionError, StageFailed
 from pauseflow.graph import Graph, Kind
 from pauseflow.pause import PauseFlow
 from pauseflow.plan import Plan
+from pauseflow.routes import Routed
 from pauseflow.scopes import Scoped
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _OF_BRANCHES = ("finished", "strict", "version", "migrate")
 
 
 _METHODS = ("map", "filter", "branch", "each", "job")
-_FOLDS = ("fold", "reduce", "count", "sum", "min", "max", "top", "collect")
+_OTHERS = ("route", "fold", "reduce", "count", "sum", "min", "max", "top", "collect")
 # What others call them.
 _ELSEWHERE = {
     "flatmap": "branch",
@@ -74,7 +75,7 @@ class End:
     if not TYPE_CHECKING:  # a type checker should go on to find .map on it an error
 
         def __getattr__(self, attribute: str) -> object:
-            if attribute in (*_METHODS, *_FOLDS):
+            if attribute in (*_METHODS, *_OTHERS):
                 raise FlowDefinitionError(
                     f"stage {self._stage!r} is an each, which emits nothing, so .{attribute} can't "
                     f"follow it: put .{attribute}(...) before it, or make it a map that returns "
@@ -86,16 +87,17 @@ class End:
         return f"<end of flow {self.flow.name!r} after {self._stage!r}>"
 
 
-class Stream(Scoped[T], Generic[T]):
+class Stream(Scoped[T], Routed[T], Generic[T]):
     """A handle: the records that come out of a stage, for the next one to take.
 
     `T` is the type of those records, so a type checker follows them down the flow.
     """
 
-    def __init__(self, flow: Flow, plan: Plan, after: str | None) -> None:
+    def __init__(self, flow: Flow, plan: Plan, after: str | None, arm: int | None = None) -> None:
         self._flow = flow
         self._plan = plan
         self._after = after
+        self._arm = arm
 
     @property
     def flow(self) -> Flow:
@@ -204,7 +206,7 @@ class Stream(Scoped[T], Generic[T]):
         from pauseflow.jobs.declaring import declare_job  # noqa: PLC0415 # few flows have them
 
         stage = declare_job(fn, options, queue=queue, result_ttl=result_ttl, retry=retry)
-        self._plan.add(stage, after=self._after)
+        self._plan.add(stage, after=self._after, arm=self._arm)
         return Stream(self._flow, self._plan, stage.name)
 
     def branch(
@@ -262,12 +264,12 @@ class Stream(Scoped[T], Generic[T]):
             marks=over is not None,
             takes_value=over is not None and over.takes_value,
         )
-        self._plan.add(stage, after=self._after, finished=over)
+        self._plan.add(stage, after=self._after, arm=self._arm, finished=over)
         return Stream(self._flow, self._plan, stage.name)
 
     def _add(self, kind: Kind, fn: object, options: Mapping[str, Any]) -> str:
         stage = declare(kind, fn, options)
-        self._plan.add(stage, after=self._after)
+        self._plan.add(stage, after=self._after, arm=self._arm)
         return stage.name
 
     if not TYPE_CHECKING:  # a type checker finds such a mistake by itself
@@ -276,7 +278,7 @@ class Stream(Scoped[T], Generic[T]):
             known = _ELSEWHERE.get(attribute.replace("_", "").lower())
             near = [
                 *difflib.get_close_matches(attribute, _METHODS, n=1),
-                *difflib.get_close_matches(attribute, _FOLDS, n=1),
+                *difflib.get_close_matches(attribute, _OTHERS, n=1),
             ]
             hint = known or (near[0] if near else "")
             raise AttributeError(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pauseflow.jobs import JobSpec
     from pauseflow.limits import Limit, Rate
     from pauseflow.resumable.series import Series
+    from pauseflow.routes import Cases
     from pauseflow.schedule import Schedule
 
 
@@ -43,6 +44,7 @@ class Kind(StrEnum):
     FINISHED = "finished"
     JOB = "job"
     FOLD = "fold"
+    ROUTE = "route"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,6 +72,7 @@ class Stage:
         limit: how many records may be at work at once, in the whole fleet.
         job: the stage's function runs as a job elsewhere, and this says how.
         fold: of a FOLD stage: how a value is made of records.
+        cases: of a ROUTE stage: which of its lines a record goes down.
         inlets: how many stages it gets outputs of. Of each marker, so many copies come.
     """
 
@@ -92,6 +95,7 @@ class Stage:
     limit: Limit | None = None
     job: JobSpec | None = None
     fold: Fold | None = None
+    cases: Cases | None = None
     inlets: int = 1
 
     @property
@@ -108,11 +112,15 @@ class Outlet:
         target: the next stage's name; None for the run's results.
         records: it carries records.
         markers: it carries the markers that end a branch's series.
+        arm: of a ROUTE stage: it carries the records of this line only.
+        name: what a person calls that line.
     """
 
     target: str | None
     records: bool = True
     markers: bool = True
+    arm: int | None = None
+    name: str = ""
 
 
 class Graph:

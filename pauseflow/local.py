@@ -56,12 +56,15 @@ class Unhurried(Budget):
 class _Node:
     """A stage of the run, and the nodes that its outputs go to; None: the results."""
 
-    __slots__ = ("arrived", "copies", "fn", "given", "here", "markers", "records", "stage", "value")
+    __slots__ = ("arm", "arms", "arrived", "copies", "fn", "given", "here", "markers", "records",
+                 "stage", "value")  # fmt: skip
 
     def __init__(self, stage: Stage, here: Place) -> None:
         self.stage = stage
         self.fn = limited(stage)
         self.value: Value | None = None
+        if stage.cases is not None:
+            self.fn = _then(self.fn, stage.cases.arm)
         if stage.fold is not None:
             self.value = Value(stage.fold, step=self.fn)
             self.fn = self.value.take
@@ -70,6 +73,8 @@ class _Node:
         self.arrived = 0
         self.copies: dict[tuple[str, int], int] = {}  # of markers, where several lines end
         self.records: list[_Node | None] = []
+        self.arms: dict[int | None, list[_Node | None]] = {}  # of a route: where each line goes
+        self.arm: int | None = None  # the one that the record at hand goes down
         self.markers: list[_Node | None] = []
 
 
@@ -142,6 +147,7 @@ class LocalRun:
             for outlet in graph.outlets(stage.name):
                 if outlet.records:
                     node.records.append(nodes[outlet.target])
+                    node.arms.setdefault(outlet.arm, []).append(nodes[outlet.target])
                 if outlet.markers:
                     node.markers.append(nodes[outlet.target])
             nodes[stage.name] = self._root = node
@@ -179,7 +185,10 @@ class LocalRun:
 
     def _onwards_all(self, node: _Node, outputs: Iterable[object]) -> Iterator[Any]:
         for output in outputs:
-            targets = node.markers if type(output) is Marker else node.records
+            if type(output) is Marker:
+                targets = node.markers
+            else:
+                targets = node.records if node.arm is None else node.arms[node.arm]
             if self._isolate and type(output) not in IMMUTABLE:
                 data = self._encoded(node, output)
                 for target in targets:
@@ -207,18 +216,19 @@ class LocalRun:
         if type(item) is Marker:
             return self._marker(node, item)
         match stage.kind:
-            case Kind.FOLD:
-                self._fold(node, item)
-                return ()
+            case Kind.ROUTE:
+                return self._routed(node, item)
             case Kind.BRANCH:
                 return self._series(node, item)
             case Kind.MAP | Kind.JOB:
                 return self._call(node, (item,))
             case Kind.FILTER:
                 return (item,) if any(self._call(node, (item,))) else ()
+            case Kind.FOLD:
+                self._fold(node, item)
             case _:
                 self._call(node, (item,))
-                return ()
+        return ()
 
     def _marker(self, node: _Node, marker: Marker) -> Iterable[object]:
         stage = node.stage
@@ -233,6 +243,12 @@ class LocalRun:
         if marker.branch != stage.scope:
             return (marker,)
         self._call(node, (marker.value,) if stage.takes_value else ())
+        return ()
+
+    def _routed(self, node: _Node, record: object) -> Iterable[object]:
+        for arm in self._call(node, (record,)):
+            node.arm = arm if isinstance(arm, int) else None
+            return (record,)
         return ()
 
     def _fold(self, node: _Node, record: object) -> None:
@@ -449,6 +465,11 @@ class LocalRun:
             )
         self._sleep_until(wake)
         return Answer("timeout", name)
+
+
+def _then(first: Callable[..., Any], second: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Both, one after the other."""
+    return lambda *arguments: second(first(*arguments))
 
 
 def _no_chance() -> float:

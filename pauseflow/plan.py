@@ -37,17 +37,25 @@ class Plan:
         self.name = name
         self._on_cancel = on_cancel
         self._declared: dict[str, _Declared] = {}
-        self._followers: dict[str | None, list[str]] = {}
+        self._followers: dict[tuple[str | None, int | None], list[str]] = {}
         self._schedules: dict[str, Schedule] = {}
         self._graph: Graph | None = None
 
-    def add(self, stage: Stage, *, after: str | None, finished: Stage | None = None) -> None:
+    def add(
+        self,
+        stage: Stage,
+        *,
+        after: str | None,
+        finished: Stage | None = None,
+        arm: int | None = None,
+    ) -> None:
         """Put a stage after another, or at the beginning.
 
         Args:
             stage: the new stage.
             after: the name of the stage above; None for the beginning.
             finished: what runs when a series of `stage`, a branch, is over.
+            arm: which line of the stage above, if that is a route.
 
         Raises:
             FlowDefinitionError: the flow can't be continued like this.
@@ -65,7 +73,7 @@ class Plan:
         if stage.fold is not None and stage.fold.per is not None:
             self._close_scope(stage, stage.fold.per, after)
         self._declared[stage.name] = _Declared(stage, after, finished)
-        self._followers.setdefault(after, []).append(stage.name)
+        self._followers.setdefault((after, arm), []).append(stage.name)
 
     def scopes(self, after: str | None) -> list[str]:
         """The branches whose series a record belongs to at this place, the innermost first.
@@ -159,16 +167,21 @@ class Plan:
     def _build(self) -> Graph:
         stages = {given.stage.name: given.stage for given in self._declared.values()}
         outlets: dict[str, list[Outlet]] = {name: [] for name in stages}
-        for source, targets in self._followers.items():
+        for (source, arm), targets in self._followers.items():
             if source is not None:
-                outlets[source] += map(Outlet, targets)
-        first = self._followers.get(None, [])
+                outlets[source] += [self._outlet(source, arm, target) for target in targets]
+        first = self._followers.get((None, None), [])
         if len(first) > 1:
             beginning = self._beginning()
             stages[beginning.name] = beginning
             outlets[beginning.name] = [Outlet(name) for name in first]
-        for name in self._declared:
-            if name not in self._followers:
+        for name, declared in self._declared.items():
+            cases = declared.stage.cases
+            arms = [None] if cases is None else [*range(cases.count)]
+            ends = [arm for arm in arms if (name, arm) not in self._followers]
+            if declared.stage.kind is not Kind.EACH:
+                outlets[name] += [self._outlet(name, arm, None) for arm in ends]
+            if ends:
                 self._end_line(name, stages, outlets)
         return Graph(
             self.name,
@@ -184,15 +197,19 @@ class Plan:
         self._check_unique(name)
         return Stage(name=name, kind=Kind.MAP, fn=same)
 
+    def _outlet(self, source: str, arm: int | None, target: str | None) -> Outlet:
+        """Where records of a stage, or of one line of a route, go; None: they are results."""
+        cases = self._declared[source].stage.cases
+        name = "" if cases is None or arm is None else cases.name(arm)
+        return Outlet(target, markers=target is not None, arm=arm, name=name)
+
     def _end_line(
         self, last: str, stages: dict[str, Stage], outlets: dict[str, list[Outlet]]
     ) -> None:
-        """Records of a last stage are results, and its markers go through each finished.
+        """The markers of a last stage go through each finished.
 
         Where lines part below a branch, its finished gets the markers of each.
         """
-        if stages[last].kind is not Kind.EACH:
-            outlets[last].append(Outlet(None, records=True, markers=False))
         source = last
         for declared in self._above(last):  # upwards, so that the innermost branch comes first
             finished = declared.finished

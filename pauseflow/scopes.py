@@ -51,6 +51,7 @@ class Scoped(Generic[T]):
     _flow: Flow
     _plan: Plan
     _after: str | None
+    _arm: int | None
 
     def fold(
         self,
@@ -224,7 +225,7 @@ class Scoped(Generic[T]):
             wanted = per.after if isinstance(per, Stream) else per
             scope = scope_of(name, wanted, open_ones)
         stage = declare_fold(fold.of_scope(scope), name, call, options)
-        self._plan.add(stage, after=self._after)
+        self._plan.add(stage, after=self._after, arm=self._arm)
         return Stream(self._flow, self._plan, stage.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import compress
+from typing import cast
 
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
@@ -11,7 +12,17 @@ from pauseflow.graph import Kind, Stage
 from pauseflow.stages.frame import Frame
 from pauseflow.stages.runner import Runner, failed, raised, rest_of, stop_iteration
 from pauseflow.stages.timeout import limited
-from pauseflow.stages.work import DONE, SLICED, Budget, End, Outcome, Parked, Paused, Work
+from pauseflow.stages.work import (
+    DONE,
+    EVERY_ARM,
+    SLICED,
+    Budget,
+    End,
+    Outcome,
+    Parked,
+    Paused,
+    Work,
+)
 
 
 class FunctionRunner(Runner):
@@ -30,6 +41,8 @@ class FunctionRunner(Runner):
         """Run as much of the work as the budget allows."""
         here = self.place(work)
         outcome = Outcome([], marked=False, consumed=0)
+        if self.stage.cases is not None:
+            outcome.arms = []
         token = place.set(here)
         try:
             with budget.on_stop(self._cut):
@@ -79,6 +92,8 @@ class FunctionRunner(Runner):
         try:
             if kind is Kind.FILTER:
                 results.extend(map(bool, map(self._fn, batch)))
+            elif self.stage.cases is not None:
+                results.extend(map(self.stage.cases.arm, map(self._fn, batch)))
             else:
                 results.extend(map(self._fn, batch))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
@@ -87,6 +102,9 @@ class FunctionRunner(Runner):
         outcome.consumed = start + done
         if kind is Kind.FILTER:
             outcome.outputs.extend(compress(work.items[start : start + done], results))
+        elif outcome.arms is not None:
+            outcome.outputs.extend(work.items[start : start + done])
+            outcome.arms += cast("list[int]", results)
         if end is None and done < size and not budget.stopping:
             return stop_iteration(self.stage.name)
         if isinstance(end, Paused) and not self.stage.ordered:
@@ -103,6 +121,8 @@ class FunctionRunner(Runner):
         if type(work.items[index]) is Marker:
             outcome.outputs.append(work.items[index])
             outcome.marked = True
+            if outcome.arms is not None:
+                outcome.arms.append(EVERY_ARM)
             outcome.consumed += 1
             return None
         data = work.frames[index]

@@ -212,6 +212,8 @@ class Failed:
 End: TypeAlias = Done | Sliced | Paused | Failed
 """How a slice ended: a closed set."""
 
+EVERY_ARM = -1
+
 DONE = Done()
 SLICED = Sliced()
 
@@ -228,6 +230,7 @@ class Outcome:
         parked: records of an unordered stage that paused.
         end: how the slice ended.
         kept: fields of what the stage keeps of the run, that have changed; see `Kept`.
+        arms: of a route: for each output, the line that it goes down; `EVERY_ARM` of a marker.
     """
 
     outputs: list[object]
@@ -237,3 +240,4 @@ class Outcome:
     parked: list[Parked] = field(default_factory=list)
     end: End = DONE
     kept: dict[bytes, bytes] = field(default_factory=dict)
+    arms: list[int] | None = None

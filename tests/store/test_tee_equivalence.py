@@ -12,7 +12,9 @@ from pauseflow import Flow
 from pauseflow.local import LocalRun
 from support.inventory import assert_no_leaks
 
-NODE = st.one_of(st.sampled_from(STAGES), FOLD)
+ROUTE = ("route", lambda x: x % 3, {})
+
+NODE = st.one_of(st.sampled_from(STAGES), FOLD, st.just(ROUTE))
 
 
 def build(specs, parents, finals, told):
@@ -33,6 +35,18 @@ def build(specs, parents, finals, told):
             options = options | {
                 "finished": lambda value, number=number: told.append((number, value))
             }
+        if kind == "route":
+            routes = above.route(
+                fn,
+                [0, 1],
+                otherwise=lambda line: line.each(print, name=f"{line.after}.e"),
+                name=name,
+            )
+            routes[0].map(number_in, name=f"{name}.zero").map(
+                lambda value, number=number: (("zero", number), value), name=f"{name}.end"
+            )
+            handles.append(routes[1].map(number_in, name=f"{name}.one"))
+            continue
         handles.append(getattr(above, kind)(fn, name=name, **options))
     followed = {None if at == 0 else handles[at].after for at in _parents(parents)}
     for number, handle in enumerate(handles[1:]):

@@ -8,7 +8,7 @@ from pauseflow.errors import MalformedData, NotSerializable
 from pauseflow.graph import Graph, Kind, Outlet, Stage
 from pauseflow.stages import Budget, Done, Failed, Outcome, Runner, Work, runner_for
 from pauseflow.stages.state import State
-from pauseflow.stages.work import DONE
+from pauseflow.stages.work import DONE, EVERY_ARM
 from pauseflow.store.chunks import Result
 from pauseflow.store.envelope import Envelope, piece
 from pauseflow.store.pieces import cut
@@ -249,6 +249,8 @@ def _work(envelope: Envelope, lately: Lately) -> Work:
 
 
 def _carried(outlet: Outlet, outcome: Outcome) -> list[object]:
+    if outcome.arms is not None:
+        return _of_arm(outlet, outcome.outputs, outcome.arms)
     if not outcome.marked:
         return outcome.outputs if outlet.records else []
     if outlet.records and outlet.markers:
@@ -256,3 +258,10 @@ def _carried(outlet: Outlet, outcome: Outcome) -> list[object]:
     return [
         value for value in outcome.outputs if (type(value) is codec.Marker) is not outlet.records
     ]
+
+
+def _of_arm(outlet: Outlet, outputs: list[object], arms: list[int]) -> list[object]:
+    wanted = {outlet.arm} if outlet.records else set()
+    if outlet.markers:
+        wanted.add(EVERY_ARM)
+    return [value for value, arm in zip(outputs, arms, strict=True) if arm in wanted]

@@ -137,6 +137,8 @@ def _add(whole: Outcome, outcome: Outcome) -> None:
     whole.parked += [replace(each, index=each.index + whole.consumed) for each in outcome.parked]
     whole.consumed += outcome.consumed
     whole.kept |= outcome.kept
+    if outcome.arms is not None:
+        whole.arms = (whole.arms or []) + outcome.arms
     whole.end = SLICED if isinstance(outcome.end, Done) else outcome.end
 
 
