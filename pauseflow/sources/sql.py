@@ -49,7 +49,7 @@ class sql:  # noqa: N801 (used as a function)
             key is not there, or the key is not one.
         FileNotFoundError: when a row is asked for, and there is no such file of SQLite.
         SourceChanged: the file, table or column was there before a pause.
-        MissingExtra: SQLAlchemy is needed, and is not installed.
+        MissingExtra, ImportError: SQLAlchemy, or the database's driver, is not installed.
         Exception: whatever else the database says, such as that it can't be reached.
     """
 
@@ -192,7 +192,13 @@ class sql:  # noqa: N801 (used as a function)
             from pauseflow.sources.alchemy import AlchemyReader  # noqa: PLC0415 # of the extra "sql"
         except ImportError:
             raise MissingExtra(f"{self._told} is read with SQLAlchemy", "sql") from None
-        return AlchemyReader.at(filled(self._database))
+        try:
+            return AlchemyReader.at(filled(self._database))
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"{self._told} needs a driver of its own: {error}. Install that, or name another "
+                f"one, as in postgresql+psycopg://"
+            ) from error
 
     def _given(self, made: Any) -> Reader:
         from pauseflow.sources.sqlite import Connection, SqliteReader  # noqa: PLC0415 # as above

@@ -292,6 +292,12 @@ def test_without_sqlalchemy_it_says_what_to_install(
     assert next(sources.sql(database, "orders", key="id"))["id"] == 1
 
 
+def test_without_its_driver_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ImportError, match=r"postgresql\+psycopg://db/shop needs a driver"):
+        next(sources.sql("postgresql+psycopg://db/shop", "orders", key="id"))
+
+
 def test_secrets_stay_in_the_environment(monkeypatch: pytest.MonkeyPatch, database: Path) -> None:
     with pytest.raises(ValueError, match=r"postgresql://ada:\*\*\*@db/shop holds") as told:
         sources.sql("postgresql://ada:pssst@db/shop", "orders", key="id")
