@@ -19,7 +19,8 @@ assert_type(flow.branch(sources.chunks), Stream[bytes])
 assert_type(flow.branch(partial(sources.csv, delimiter=";")), Stream[dict[str, str]])
 assert_type(flow.branch(partial(sources.sql, query="t", key="id")), Stream[dict[str, Any]])
 assert_type(flow.branch(sources.pages), Stream[sources.Page])
-assert_type(flow.branch(partial(sources.redis_stream, name="x")), Stream[tuple[str, dict[Any, Any]]])
+clicks = flow.branch(partial(sources.redis_stream, name="x"))
+assert_type(clicks, Stream[tuple[str, dict[Any, Any]]])
 for record in sources.split(sources.chunks("x")):
     assert_type(record, bytes)
 """
