@@ -62,6 +62,7 @@ class Stage:
         threads: records at once within a chunk, for other stages, in a thread pool.
         is_async: `fn` is an `async def` function or generator.
         scope: of a FINISHED stage: the name of the branch whose series it ends.
+        outer: of a FINISHED stage: the branches whose markers it passes on, for their own.
         marks: of a BRANCH stage: a marker follows each series.
         takes_value: of a BRANCH with `marks` and of its FINISHED stage: `finished` takes the record
             that was branched, so the marker carries it.
@@ -86,6 +87,7 @@ class Stage:
     threads: int = 1
     is_async: bool = False
     scope: str | None = None
+    outer: frozenset[str] = frozenset()
     marks: bool = False
     takes_value: bool = False
     series: Series | None = None

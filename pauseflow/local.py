@@ -232,6 +232,9 @@ class LocalRun:
 
     def _marker(self, node: _Node, marker: Marker) -> Iterable[object]:
         stage = node.stage
+        known = (stage.scope, *stage.outer)
+        if stage.kind is Kind.FINISHED and marker.branch not in known:
+            return ()
         if stage.inlets > 1:
             scope = (marker.branch, marker.scope)
             copies = node.copies.pop(scope, 0) + 1

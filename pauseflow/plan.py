@@ -215,7 +215,11 @@ class Plan:
             finished = declared.finished
             if finished is None:
                 continue
-            stages.setdefault(finished.name, finished)
+            if finished.name not in stages:
+                outer = [
+                    above.stage.name for above in self._above(declared.after) if above.finished
+                ]
+                stages[finished.name] = replace(finished, outer=frozenset(outer))
             outlets.setdefault(finished.name, [])
             to_finished = Outlet(finished.name, records=False, markers=True)
             if to_finished in outlets[source]:

@@ -86,6 +86,8 @@ def run_markers(
 
 
 def _marker(stage: Stage, marker: Marker, outcome: Outcome, kept: Kept | None) -> End | None:
+    if marker.branch != stage.scope and marker.branch not in stage.outer:
+        return None  # only folds above had a use for it
     name = f"{marker.branch}:{marker.scope}".encode()
     if kept is not None:
         copies = int(kept.get(name) or b"0") + 1

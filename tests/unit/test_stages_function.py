@@ -274,17 +274,18 @@ def test_current_tells_the_record_that_is_worked_on():
 
 def finished_runner(fn):
     flow = Flow("f")
-    flow.branch(lambda x: [x], name="b", finished=fn)
+    outer = flow.branch(lambda x: [x], name="outer", finished=lambda: None)
+    outer.branch(lambda x: [x], name="b", finished=fn)
     return runner_for(flow.graph["b.finished"], "f")
 
 
-def test_finished_runs_for_its_own_markers_and_passes_the_others_on():
+def test_finished_runs_for_its_own_markers_and_passes_on_those_of_another_one():
     ordinals = []
-    mine, other = Marker("b", 0, None), Marker("outer", 0, None)
+    mine, other, folded = (Marker(branch, 0, None) for branch in ("b", "outer", "folded"))
     outcome = finished_runner(lambda: ordinals.append(current().ordinal)).run(
-        Work("r1", 5, [mine, other, mine], marked=True), Budget(60)
+        Work("r1", 5, [mine, other, mine, folded], marked=True), Budget(60)
     )
-    assert outcome == Outcome([other], marked=True, consumed=3)
+    assert outcome == Outcome([other], marked=True, consumed=4)
     assert ordinals == [5, 7]
 
 

@@ -5,6 +5,7 @@ import pytest
 from pauseflow import Flow, FlowDefinitionError
 from pauseflow.client import RunState
 from support.cluster import Cluster
+from support.inventory import assert_no_leaks
 
 
 def words(line):
@@ -147,3 +148,15 @@ def test_a_dead_letter_of_one_line_is_tried_again_in_it_alone(fake):
         assert client.run(run_id).state is RunState.DONE
         assert list(client.results(run_id)) == ["B"]
         assert told == ["a b c"]
+
+
+def test_what_only_a_fold_of_one_line_needs_leaves_nothing_behind(fake):
+    told = []
+    flow = Flow("f")
+    each = flow.branch(words, finished=told.append)
+    each.branch(letters).count()
+    each.map(len)
+    assert sorted(flow.run("ab c")) == [1, 1, 2, 2]
+    assert sorted(results_of(fake, flow, "ab c")) == [1, 1, 2, 2]
+    assert told == ["ab c"] * 2
+    assert_no_leaks(fake)
