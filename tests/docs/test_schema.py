@@ -26,7 +26,8 @@ def test_every_key_is_listed():
     }
     shown |= {space.stream("<flow>", "<stage>").removeprefix(space.prefix)}
     in_run = (run.base, run.results, run.parked, run.room, run.waits, run.signals)
-    in_run += (run.backlog("<stage>"), run.reorder("<stage>"), run.suspect("<stage>"), run.state("<stage>"))
+    in_run += (run.backlog("<stage>"), run.reorder("<stage>"))
+    in_run += (run.suspect("<stage>"), run.state("<stage>"))
     shown |= {name.removeprefix(space.prefix) for name in in_run}
     for source in ("rate:<name>:<key>", "limit:<name>:<key>"):
         state, *_ = space.permits(source)
