@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pauseflow.failing import Backoff, RetryAfter
     from pauseflow.flow import End, Flow, ReplayWarning, Stream
     from pauseflow.limits import Limit, Rate
+    from pauseflow.meeting import merge
     from pauseflow.pause import PauseFlow
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "Stream",
     "UnknownRun",
     "current",
+    "merge",
     "register",
 ]
 
@@ -129,6 +131,7 @@ _HOME = {
         "Limit",
         "Rate",
     ),
+    "pauseflow.meeting": ("merge",),
     "pauseflow.pause": ("PauseFlow",),
     "pauseflow.client": (
         "Client",

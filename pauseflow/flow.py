@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from dataclasses import replace
 from datetime import timedelta, tzinfo
@@ -26,7 +27,7 @@ from pauseflow.declaration import (
     declare_on_cancel,
 )
 from pauseflow.errors import FlowDefinitionError, StageFailed
-from pauseflow.graph import Graph, Kind
+from pauseflow.graph import Graph, Kind, Stage
 from pauseflow.pause import PauseFlow
 from pauseflow.plan import Plan
 from pauseflow.routes import Routed
@@ -108,6 +109,16 @@ class Stream(Scoped[T], Routed[T], Generic[T]):
     def after(self) -> str | None:
         """The name of the stage that its records come from; None for the flow itself."""
         return self._after
+
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """The stage that its records come from, and which of its lines, if that is a route."""
+        return self._after, self._arm
+
+    def met(self, stage: Stage, others: Sequence[tuple[str | None, int | None]]) -> Stream[T]:
+        """The line that this one and those at other places make together."""
+        self._plan.add(stage, after=self._after, arm=self._arm, others=others)
+        return Stream(self._flow, self._plan, stage.name)
 
     @overload
     def map(self, fn: Callable[[T], Awaitable[R]], **options: Unpack[Options]) -> Stream[R]: ...

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     JOB = "job"
     FOLD = "fold"
     ROUTE = "route"
+    MERGE = "merge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +75,7 @@ class Stage:
         job: the stage's function runs as a job elsewhere, and this says how.
         fold: of a FOLD stage: how a value is made of records.
         cases: of a ROUTE stage: which of its lines a record goes down.
-        inlets: how many stages it gets outputs of. Of each marker, so many copies come.
+        copies: of a stage where lines meet: of how many of them markers of a branch come.
     """
 
     name: str
@@ -98,12 +99,17 @@ class Stage:
     job: JobSpec | None = None
     fold: Fold | None = None
     cases: Cases | None = None
-    inlets: int = 1
+    copies: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def meets(self) -> bool:
+        """Whether more than one copy of a marker comes to it."""
+        return any(copies > 1 for copies in self.copies.values())
 
     @property
     def keeps(self) -> bool:
         """Whether it keeps something of a run from chunk to chunk."""
-        return self.fold is not None or self.inlets > 1
+        return self.fold is not None or self.meets
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,7 @@ class LocalRun:
                 return self._routed(node, item)
             case Kind.BRANCH:
                 return self._series(node, item)
-            case Kind.MAP | Kind.JOB:
+            case Kind.MAP | Kind.JOB | Kind.MERGE:
                 return self._call(node, (item,))
             case Kind.FILTER:
                 return (item,) if any(self._call(node, (item,))) else ()
@@ -235,10 +235,10 @@ class LocalRun:
         known = (stage.scope, *stage.outer)
         if stage.kind is Kind.FINISHED and marker.branch not in known:
             return ()
-        if stage.inlets > 1:
+        if stage.meets:
             scope = (marker.branch, marker.scope)
             copies = node.copies.pop(scope, 0) + 1
-            if copies < stage.inlets:
+            if copies < stage.copies.get(marker.branch, 1):
                 node.copies[scope] = copies
                 return ()
         if stage.fold is not None and stage.fold.per == marker.branch:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ LONGEST_NAME = 80
 @dataclass(frozen=True, slots=True)
 class _Declared:
     stage: Stage
-    after: str | None
+    after: tuple[str | None, ...]
     finished: Stage | None
 
 
@@ -48,6 +49,7 @@ class Plan:
         after: str | None,
         finished: Stage | None = None,
         arm: int | None = None,
+        others: Sequence[tuple[str | None, int | None]] = (),
     ) -> None:
         """Put a stage after another, or at the beginning.
 
@@ -56,6 +58,7 @@ class Plan:
             after: the name of the stage above; None for the beginning.
             finished: what runs when a series of `stage`, a branch, is over.
             arm: which line of the stage above, if that is a route.
+            others: further stages above, and their arms, of a stage where lines meet.
 
         Raises:
             FlowDefinitionError: the flow can't be continued like this.
@@ -72,8 +75,10 @@ class Plan:
             self._check_may_be_unordered(stage, after)
         if stage.fold is not None and stage.fold.per is not None:
             self._close_scope(stage, stage.fold.per, after)
-        self._declared[stage.name] = _Declared(stage, after, finished)
-        self._followers.setdefault((after, arm), []).append(stage.name)
+        above = ((after, arm), *others)
+        self._declared[stage.name] = _Declared(stage, tuple(name for name, _ in above), finished)
+        for place in above:
+            self._followers.setdefault(place, []).append(stage.name)
 
     def scopes(self, after: str | None) -> list[str]:
         """The branches whose series a record belongs to at this place, the innermost first.
@@ -84,7 +89,7 @@ class Plan:
             after: the name of the stage that the record comes from.
         """
         open_ones: list[str] = []
-        for declared in reversed(list(self._above(after))):
+        for declared in self._line(after):
             fold = declared.stage.fold
             if fold is not None:
                 ended = open_ones.index(fold.per) + 1 if fold.per in open_ones else len(open_ones)
@@ -133,16 +138,28 @@ class Plan:
                 f"flow {self.name!r}: two stages are called {name!r}: give one a name=..."
             )
 
-    def _above(self, after: str | None) -> Iterator[_Declared]:
-        """The stages above a place, upwards."""
+    def _line(self, after: str | None) -> list[_Declared]:
+        """The stages of the line that leads to a place, from where it begins or lines have met."""
+        line: list[_Declared] = []
         while after is not None:
             declared = self._declared[after]
-            yield declared
-            after = declared.after
+            if len(declared.after) > 1:
+                break
+            line.insert(0, declared)
+            (after,) = declared.after
+        return line
+
+    def _above(self, after: str | None) -> Iterator[_Declared]:
+        """All stages above a place, the last first, so that what is inside comes before."""
+        reached = {after}
+        for name, declared in reversed(self._declared.items()):
+            if name in reached:
+                reached.update(declared.after)
+                yield declared
 
     def _close_scope(self, stage: Stage, per: str, after: str | None) -> None:
         """A value for each series of a branch: the branch has to say where each is over."""
-        for declared in self._above(after):
+        for declared in reversed(self._line(after)):
             if not declared.stage.ordered:
                 raise FlowDefinitionError(
                     f"flow {self.name!r}: stage {stage.name!r} has a value for each series of "
@@ -183,10 +200,11 @@ class Plan:
                 outlets[name] += [self._outlet(name, arm, None) for arm in ends]
             if ends:
                 self._end_line(name, stages, outlets)
+        shape = Graph(self.name, stages.values(), outlets)
         return Graph(
             self.name,
-            _with_inlets(stages, outlets),
-            {name: tuple(leads_to) for name, leads_to in outlets.items()},
+            _with_copies(shape.stages, outlets),
+            outlets,
             tuple(self._schedules.values()),
             self._on_cancel,
         )
@@ -211,14 +229,12 @@ class Plan:
         Where lines part below a branch, its finished gets the markers of each.
         """
         source = last
-        for declared in self._above(last):  # upwards, so that the innermost branch comes first
+        chain = [declared for declared in self._above(last) if declared.finished]
+        for position, declared in enumerate(chain):
             finished = declared.finished
-            if finished is None:
-                continue
+            assert finished is not None  # noqa: S101 # that is what the chain is of
             if finished.name not in stages:
-                outer = [
-                    above.stage.name for above in self._above(declared.after) if above.finished
-                ]
+                outer = [each.stage.name for each in chain[position + 1 :]]
                 stages[finished.name] = replace(finished, outer=frozenset(outer))
             outlets.setdefault(finished.name, [])
             to_finished = Outlet(finished.name, records=False, markers=True)
@@ -233,6 +249,23 @@ def same(record: object) -> object:
     return record
 
 
-def _with_inlets(stages: dict[str, Stage], outlets: dict[str, list[Outlet]]) -> list[Stage]:
-    targets = [outlet.target for leads_to in outlets.values() for outlet in leads_to]
-    return [replace(stage, inlets=max(targets.count(name), 1)) for name, stage in stages.items()]
+def _with_copies(
+    stages: Sequence[Stage], outlets: Mapping[str, Sequence[Outlet]]
+) -> Iterator[Stage]:
+    """The stages, and where lines meet, of how many of them markers come.
+
+    Args:
+        stages: those above before those below.
+        outlets: where their outputs go.
+    """
+    copies: dict[str, Counter[str]] = {stage.name: Counter() for stage in stages}
+    for stage in stages:
+        carried = set(copies[stage.name])
+        if stage.kind is Kind.FINISHED:
+            carried &= stage.outer
+        if stage.marks:
+            carried.add(stage.name)
+        for outlet in outlets[stage.name]:
+            if outlet.target is not None and outlet.markers:
+                copies[outlet.target].update(carried)
+        yield replace(stage, copies=dict(copies[stage.name]))

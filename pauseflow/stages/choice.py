@@ -24,7 +24,7 @@ def runner_for(stage: Stage, flow_name: str) -> Runner:  # noqa: PLR0911 # one f
         from pauseflow.stages.fold import FoldRunner  # noqa: PLC0415
 
         return FoldRunner(stage, flow_name)
-    if stage.kind is Kind.FINISHED and stage.inlets > 1:
+    if stage.meets:
         return MeetingRunner(stage, flow_name)
     if stage.is_async:
         from pauseflow.stages.concurrent import ConcurrentRunner  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import Any
 
 from pauseflow.codec import Marker
 from pauseflow.context import Place, place
-from pauseflow.graph import Stage
+from pauseflow.graph import Kind, Stage
 from pauseflow.stages.eventloop import EventLoop
 from pauseflow.stages.kept import GONE, Kept
 from pauseflow.stages.runner import Runner, raised
@@ -31,7 +31,10 @@ class FinishedRunner(Runner):
 
 
 class MeetingRunner(StatefulRunner):
-    """The same where several lines end: of each marker the last copy counts."""
+    """The same where several lines meet: of each marker the last copy counts.
+
+    A merge lets records through as they come.
+    """
 
     def __init__(self, stage: Stage, flow_name: str) -> None:
         super().__init__(stage, flow_name)
@@ -58,11 +61,11 @@ class MeetingRunner(StatefulRunner):
 def run_markers(
     stage: Stage, work: Work, budget: Budget, here: Place, kept: Kept | None = None
 ) -> Outcome:
-    """A slice of a FINISHED stage.
+    """A slice of a FINISHED stage, or of a MERGE.
 
     Args:
         stage: the stage.
-        work: markers, and records that are of no interest here.
+        work: markers, and in a merge records.
         budget: as far as it goes.
         here: where the work is.
         kept: how many copies of each marker have come, where there are several.
@@ -78,23 +81,26 @@ def run_markers(
             if end is not None:
                 outcome.end = end
                 break
+        elif stage.kind is Kind.MERGE:
+            outcome.outputs.append(item)
         outcome.consumed = index + 1
     else:
         outcome.end = DONE
-    outcome.marked = bool(outcome.outputs)
+    outcome.marked = any(type(item) is Marker for item in outcome.outputs)
     return outcome
 
 
 def _marker(stage: Stage, marker: Marker, outcome: Outcome, kept: Kept | None) -> End | None:
-    if marker.branch != stage.scope and marker.branch not in stage.outer:
+    own = marker.branch == stage.scope
+    if stage.kind is Kind.FINISHED and not own and marker.branch not in stage.outer:
         return None  # only folds above had a use for it
     name = f"{marker.branch}:{marker.scope}".encode()
     if kept is not None:
         copies = int(kept.get(name) or b"0") + 1
-        if copies < stage.inlets:
+        if copies < stage.copies.get(marker.branch, 1):
             kept.put(name, b"%d" % copies)
             return None
-    if marker.branch == stage.scope:
+    if own:
         try:
             stage.fn(*((marker.value,) if stage.takes_value else ()))
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker

@@ -24,6 +24,8 @@ from pauseflow.stages.work import (
     Work,
 )
 
+MAPPING = (Kind.MAP, Kind.MERGE)
+
 
 class FunctionRunner(Runner):
     """Runs a function of one record over a chunk.
@@ -85,7 +87,7 @@ class FunctionRunner(Runner):
             return SLICED
         # The results of a map are its outputs, those of a filter select, those of an each are
         # dropped. Either way their number is the number of records done.
-        results: list[object] = outcome.outputs if kind is Kind.MAP else []
+        results: list[object] = outcome.outputs if kind in MAPPING else []
         before = len(results)
         here.first, here.done = work.ordinal + start - before, results
         end: End | None = None

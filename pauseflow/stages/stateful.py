@@ -47,6 +47,9 @@ class StatefulRunner(Runner):
 
     def run(self, work: Work, budget: Budget) -> Outcome:
         """Run as much of the work as the budget allows."""
+        if not work.items and not work.ended:
+            # Sent only to have something dispatched, perhaps beside a chunk that is at work.
+            return Outcome([], marked=False, consumed=0)
         here = self.place(work)
         kept = self._shelf.take(work.run, work.ordinal, follows=work.follows)
         if kept is None:

@@ -77,7 +77,15 @@ class Casting:
         return several(self._graph, stage)
 
     def _make(self, stage: str, *, alone: bool) -> Cast:
-        keyed = [stage] if alone else [stage, *self._next(stage), *self._graph.upstream(stage)]
+        keyed: list[str] = [stage]
+        loose: set[str] = set()
+        if not alone:
+            above = self._graph.upstream(stage)
+            # One that others above lead to is looked at whether anything waits there or not.
+            firm = {target for name in above for target in self._next(name)}
+            loose = set(above) - firm
+            above = tuple(sorted(above, key=lambda name: name in loose))
+            keyed = list(dict.fromkeys([stage, *self._next(stage), *above]))
         seen = [name for one in keyed for name in self._next(one) if name not in keyed]
         members = keyed + list(dict.fromkeys(seen))
         flow = self._graph.name
@@ -97,8 +105,7 @@ class Casting:
                 outlets,
             )
         streams = tuple((self._keys.stream(flow, name), name) for name in keyed)
-        before = 0 if alone else len(self._graph.upstream(stage))
-        return Cast(streams, tuple(arguments), len(members), before)
+        return Cast(streams, tuple(arguments), len(members), len(loose))
 
 
 def several(graph: Graph, stage: str) -> str:

@@ -309,7 +309,8 @@ class Worker:
 
     def _settled(self, entry: Entry, *, committed: bool) -> None:
         envelope = entry.envelope
-        if isinstance(envelope, Envelope):
+        # An empty chunk keeps nothing, and another one may be at work beside it.
+        if isinstance(envelope, Envelope) and (envelope.count or envelope.ended):
             station = self._stations[(entry.flow, entry.stage)]
             station.settled(envelope.run, committed=committed)
 
