@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
-from pauseflow import Backoff, Flow, PauseFlow, SignalTimeout, current
+from pauseflow import Backoff, Flow, PauseFlow, SignalTimeout, current, merge
 
 LOG = os.environ.get("CHAOS_LOG", os.devnull)
 SOON = Backoff(0.01, most=0.05)
@@ -262,3 +262,42 @@ def both_ways(number: int) -> Iterator[int | PauseFlow]:
 
 fed = Flow("fed")
 fed.branch(both_ways).map(triple)
+
+
+def groups(n: int) -> Iterator[int | PauseFlow]:
+    for group in range(n // 40):
+        yield group
+        if group % 10 == 3:
+            yield PauseFlow()
+
+
+def forty(group: int) -> Iterator[int | PauseFlow]:
+    for number in range(40 * group, 40 * group + 40):
+        yield number
+        if number % 130 == 77:
+            yield PauseFlow(after=0.02)
+
+
+def gather(total: dict[str, int], number: int) -> dict[str, int]:
+    """Changes what it is given, and pauses in the middle of that now and then."""
+    residue = f"{number % 7}"
+    total[residue] = total.get(residue, 0) + number
+    if number % 311 == 100 and random.random() < 0.5:
+        raise PauseFlow(after=0.01)
+    return total
+
+
+def group_told(group: int) -> None:
+    note(f"group {current().run_id} {group}")
+
+
+woven = Flow("woven")
+each = woven.branch(groups).branch(forty, finished=group_told)
+each.count().map(lambda count: ("group", count), name="group_count").collect(per=woven).map(
+    lambda counts: ("groups", len(counts), sum(count for _, count in counts)), name="counts"
+)
+each.fold(gather, dict, per=woven).map(
+    lambda total: ("residues", *(total.get(f"{n}", 0) for n in range(7))), name="residues"
+)
+parity = each.route(is_odd, {True: lambda odd: odd.map(triple, ordered=True)}, otherwise=True)
+merge(parity[True], parity.otherwise).sum().map(lambda total: ("sum", total), name="total")

@@ -19,7 +19,7 @@ from support.waiting import wait_until
 FLOWS = {each.name: each for each in vars(edition_one).values() if type(each) is Flow}
 BUSY = {
     "lines": 50_000, "countdown": 3_000, "mixed": 4_000, "unordered": 3_000, "scopes": 400,
-    "migrated": 800, "drained": 600,
+    "migrated": 800, "drained": 600, "woven": 4_000,
 }  # fmt: skip
 WAITING = {
     "approvals": 60, "flaky": 150, "limited": 100, "late": 60, "halting": 90, "endless": 1_000
