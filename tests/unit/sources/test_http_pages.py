@@ -158,7 +158,7 @@ def test_pages_are_records(site: Site) -> None:
         (429, {"Retry-After": "soon"}, 60, 60),
         (429, {"Retry-After": "nan"}, 60, 60),
         (429, {"Retry-After": "1e9"}, 86_400, 86_400),
-        (429, {"Retry-After": formatdate(time.time() + 600, usegmt=True)}, 500, 601),
+        (429, {"Retry-After": "in ten minutes"}, 500, 601),
         (429, {"Retry-After": "Sun, 06 Nov 1994 08:49:37 -0000"}, 0, 0),
     ],
 )
@@ -166,6 +166,8 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_says(
     site: Site, status: int, headers: dict[str, str], least: float, most: float
 ) -> None:
     url = f"{site.url}/things"
+    if headers.get("Retry-After") == "in ten minutes":
+        headers = {"Retry-After": formatdate(time.time() + 600, usegmt=True)}
     site.instead["/things?page=2"] = [(status, headers, b"")]
     _, frame = frame_after(by_link, url, 2)
     pause, frame = raised_pause(by_link, gone_on(by_link, url, frame))
