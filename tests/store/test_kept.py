@@ -26,7 +26,7 @@ def hands(server, client):
     client._tuning = client._runs._tuning = tuning
     hands = Hands(server, FLOW, tuning=tuning)
     client.open(FLOW, run_id="r")
-    client._runs.append(FLOW.graph, "r", 0, [1, 2], close=True)
+    client._runs.append(FLOW.graph, "r", 0, [1, 2, 3], close=True)
     for entry in hands.at("nothing"):
         hands.commit(entry, hands.values(entry))
     return hands
@@ -46,7 +46,6 @@ def test_fields_are_written_and_taken_away_with_the_commit(hands, states):
     (entry,) = hands.at("count")
     hands.commit(entry, kept={b"a": b"9", b"b": b"", b"x": b""})
     assert states.read("r", "count", [b"a", b"b", b"c"]) == [b"9", None, b"3"]
-    hands.wire.call(("DEL", hands.keys.run("r").state("count")))
 
 
 def test_a_fenced_commit_writes_nothing(hands, states):
@@ -178,3 +177,14 @@ def test_a_signed_run_folds(server, monkeypatch):
             feed.extend([1, 2, 3])
         cluster.settle()
         assert list(cluster.client.results("r")) == [[1, 2, 3]]
+
+
+def test_what_is_left_goes_when_the_run_is_done(hands, states, client):
+    names = []
+    while entries := hands.at("count"):
+        (entry,) = entries
+        assert states.read("r", "count", names) == [b"1"] * len(names)
+        names.append(b"%d" % len(names))
+        hands.commit(entry, kept={names[-1]: b"1"})
+    assert client.run("r").state is RunState.DONE
+    assert states.read("r", "count", names) == [None, None, None]

@@ -131,6 +131,12 @@ if keeps ~= '0' then
     end
   end
   next_arg = upto + 1
+  -- What is left of it when the run is done, such as after a dead letter, goes then.
+  local name = string.sub(self.field, 3)
+  if not string.find(' ' .. (flow.kept or '') .. ' ', ' ' .. name .. ' ', 1, true) then
+    flow.kept = (flow.kept and flow.kept .. ' ' or '') .. name
+    redis.call('HSET', run, 'kept', flow.kept)
+  end
 end
 if error ~= '' then
   -- a paused run is halted when it goes on

@@ -76,9 +76,9 @@ end
 -- Of the keyed stages after the first `whole`, those with nothing to dispatch are left out of the cast.
 -- Returns the run's state, false if there is no run; and whether its books can be read.
 local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whole)
-  local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder', 'priority'}
+  local names = {'state', 'leaves', 'results', 'result_bytes', 'result_freed', 'feeder', 'priority', 'kept'}
   for i = 1, size do
-    names[7 + i] = ARGV[first_arg + (i - 1) * 6]
+    names[8 + i] = ARGV[first_arg + (i - 1) * 6]
   end
   local values = redis.call('HMGET', run_key, unpack(names))
   flow.key, flow.id = run_key, run_id
@@ -89,10 +89,11 @@ local function open_run(run_key, run_id, first_key, keyed, first_arg, size, whol
   flow.before_results, flow.before_leaves = flow.results, flow.leaves
   -- nothing is dispatched in a run that is over, either
   flow.priority = flow.priority or values[7]
+  flow.kept = values[8]
   flow.paused = values[1] == 'paused' or values[1] == 'cancelled'
   local cast = flow.cast
   for i = 1, size do
-    local line, a = values[7 + i], first_arg + (i - 1) * 6
+    local line, a = values[8 + i], first_arg + (i - 1) * 6
     if i > keyed then
       local _, items, bytes
       if line then
@@ -447,5 +448,8 @@ local function finish_if_done(given_now, keep, expiring_key)
   redis.call('PEXPIRE', flow.key, keep)
   redis.call('PEXPIRE', results, keep)
   redis.call('DEL', flow.key .. ':waits', flow.key .. ':signals')
+  for name in string.gmatch(flow.kept or '', '%S+') do
+    redis.call('UNLINK', flow.key .. ':state:' .. name)
+  end
   redis.call('ZADD', expiring_key, now + keep, flow.id)
 end
