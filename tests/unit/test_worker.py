@@ -704,3 +704,25 @@ def test_what_has_taken_a_worker_down_is_run_with_nothing_else_in_hand(fake, mon
         c.settle()
         assert [c.client.run(f"r{number}").state for number in range(5)] == [RunState.DONE] * 5
     assert in_hand == [1] * 5
+
+
+def test_a_suspect_chunk_of_a_route_goes_down_its_lines_record_by_record(fake):
+    flow = Flow("f")
+    routes = flow.route(lambda x: x % 2, [0], otherwise=True, name="parity")
+    routes[0].map(inc, name="even")
+    routes.otherwise.map(inc, name="odd")
+    result, noted = suspects(fake, flow)
+    assert noted == [10, 11, 12, 13, 14]
+    heads = [piece.split(b"\n")[0] for piece in result.pieces]
+    assert heads == [*[b"1 0 0 1"] * 4, b"1 0 1 1", b"0 0 1 2"]
+
+
+def test_a_suspect_chunk_of_a_fold_keeps_what_came_before_its_culprit(fake):
+    flow = Flow("f")
+    flow.sum()
+    result, _ = suspects(fake, flow)
+    assert (result.done, result.kept) == (5, {b"v": b""})
+    assert result.pieces[-1].endswith(b"\n" + codec.encode(10))
+    before, _ = suspects(fake, flow, 13, crashes=3)
+    assert (before.done, before.kept) == (3, {b"v": codec.encode(6)})
+    assert before.rest.ordinal == 13
