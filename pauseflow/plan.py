@@ -268,4 +268,6 @@ def _with_copies(
         for outlet in outlets[stage.name]:
             if outlet.target is not None and outlet.markers:
                 copies[outlet.target].update(carried)
-        yield replace(stage, copies=dict(copies[stage.name]))
+        meeting = replace(stage, copies=dict(copies[stage.name]))
+        # What is kept from chunk to chunk needs them one at a time.
+        yield replace(meeting, sequential=True, window=1) if meeting.meets else meeting

@@ -123,3 +123,16 @@ def test_what_comes_in_may_meet_what_was_made_of_it(fake):
     flow = Flow("f")
     merge(flow, flow.map(str.upper, name="up")).map(str, name="str")
     assert both(fake, flow, "a") == ["A", "a"]
+
+
+def test_chunks_come_one_at_a_time_where_copies_of_markers_are_counted():
+    flow = Flow("f")
+    each = flow.branch(words, finished=print)
+    merge(each.map(len), each, name="counts")
+    other = Flow("g")
+    both = other.branch(words)
+    merge(both.map(len), both, name="through")
+    assert flow.graph["counts"].keeps
+    assert flow.graph["counts"].sequential
+    assert not other.graph["through"].keeps
+    assert not other.graph["through"].sequential
