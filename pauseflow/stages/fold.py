@@ -169,8 +169,8 @@ class FoldRunner(StatefulRunner):
 
     def _emit(self, outcome: Outcome, value: Value, kept: Kept) -> End | None:
         """The value goes downstream, and the next one is begun."""
+        whole = self._joined(value, kept) if self._fold.parts else value
         try:
-            whole = self._joined(value, kept) if self._fold.parts else value
             outcome.outputs += whole.result()
         except BaseException as error:  # noqa: BLE001 # SystemExit too must not end the worker
             return raised(error)

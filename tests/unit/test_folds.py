@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from pauseflow import Flow, FlowDefinitionError, PauseFlow, StageFailed
+from pauseflow import Flow, FlowDefinitionError, PauseFlow, ServerUnreachable, StageFailed, codec
 from pauseflow.client import RunState
 from pauseflow.errors import NotSerializable
+from pauseflow.stages import Budget, Work, runner_for
 from support.cluster import Cluster
 from support.hands import FixedTuning
 
@@ -235,3 +236,20 @@ def test_a_run_that_was_paused_goes_on_from_its_value(fake, monkeypatch):
         cluster.client.resume("r")
         cluster.settle()
         assert sorted(cluster.client.results("r")) == [2, 5, 6]
+
+
+def test_a_server_that_is_gone_as_a_list_is_read_does_not_fail_the_stage(monkeypatch):
+    flow = Flow("f")
+    flow.collect()
+    runner = runner_for(flow.graph.root, "f")
+    first = runner.run(Work("r", 0, [1, 2]), Budget(9))
+    assert first.kept == {b"0": codec.encode([1, 2]), b"n": b"1"}
+
+    def gone(_run, names):
+        if names == [b"n"]:
+            return [b"1"]
+        raise ServerUnreachable("nobody answers")
+
+    monkeypatch.setattr(runner, "_load", gone)
+    with pytest.raises(ServerUnreachable):
+        runner.run(Work("r", 2, [3], ended=True), Budget(9))
