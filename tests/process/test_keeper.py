@@ -3,6 +3,7 @@
 HOLD_SECONDS=60 KILLS=20 is the long form.
 """
 
+import itertools
 import os
 import signal
 import statistics
@@ -206,11 +207,28 @@ def test_a_keeper_that_dies_is_replaced(works: Plant) -> None:
     (keeper,) = children(worker.pid)
     os.kill(keeper, signal.SIGKILL)
     wait_until(lambda: children(worker.pid) not in ([], [keeper]), "there is another")
+    wait_for_beats(works, 3)  # it keeps nothing before it has heard of the first
     works.client.submit(works.flows["gripping"], HOLD_SECONDS, run_id="r")
     assert watched(works, "r", HOLD_SECONDS) > 0.2
     hands = Hands(works.server, works.flows["gripping"])
     assert hands.pending("grip") == []
     assert len(works.notes()) == 1
+
+
+def wait_for_beats(works: Plant, count: int) -> None:
+    """Waits until the only worker has renewed its lease so often."""
+    left = [lease_left(works)]
+
+    def beat() -> bool:
+        left.append(lease_left(works))
+        return sum(after > before for before, after in itertools.pairwise(left)) >= count
+
+    wait_until(beat, f"its heart beats {count} times")
+
+
+def lease_left(works: Plant) -> float:
+    (worker,) = works.client.workers()
+    return worker.lease_left
 
 
 def children(parent: int) -> list[int]:
